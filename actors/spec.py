@@ -1,0 +1,111 @@
+"""How a service is supervised and retried, as plain data. Every number is a default that can be changed."""
+
+from __future__ import annotations
+
+import enum
+import math
+
+import msgspec
+
+from actors.errors import SpecError
+
+DEFAULT_MAX_RESTARTS = 3
+DEFAULT_PERIOD_SECONDS = 5.0
+DEFAULT_SHUTDOWN_SECONDS = 5.0
+DEFAULT_ATTEMPTS = 3
+
+
+class Restart(enum.StrEnum):
+    """When a child that exited is started again, in OTP's terms."""
+
+    PERMANENT = "permanent"
+    """Always."""
+    TRANSIENT = "transient"
+    """Only after an abnormal exit."""
+    TEMPORARY = "temporary"
+    """Never."""
+
+
+class Strategy(enum.StrEnum):
+    """Which siblings share the fate of a child that is restarted, in OTP's terms."""
+
+    ONE_FOR_ONE = "one_for_one"
+    ONE_FOR_ALL = "one_for_all"
+    REST_FOR_ONE = "rest_for_one"
+
+
+class Intensity(msgspec.Struct, frozen=True, kw_only=True):
+    """More than `max_restarts` restarts within `period_seconds` make a supervisor give up and escalate."""
+
+    max_restarts: int = DEFAULT_MAX_RESTARTS
+    period_seconds: float = DEFAULT_PERIOD_SECONDS
+
+    def __post_init__(self) -> None:
+        if self.max_restarts < 0:
+            raise SpecError("max_restarts", f"must be 0 or more, not {self.max_restarts}")
+        require_positive("period_seconds", self.period_seconds)
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+    """Exponential delay: `initial_seconds * factor ** n`, at most `max_seconds`.
+
+    `jitter` (0 to 1) is the part of the delay that is drawn at random, so that failures do not march in step.
+    """
+
+    initial_seconds: float = 0.05
+    factor: float = 2.0
+    max_seconds: float = 30.0
+    jitter: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.initial_seconds) and self.initial_seconds >= 0):
+            raise SpecError("initial_seconds", f"must be 0 or more, not {self.initial_seconds}")
+        if not (math.isfinite(self.factor) and self.factor >= 1):
+            raise SpecError("factor", f"must be 1 or more, not {self.factor}")
+        if not self.max_seconds >= self.initial_seconds:
+            raise SpecError("max_seconds", f"must be at least initial_seconds ({self.initial_seconds})")
+        if not 0 <= self.jitter <= 1:
+            raise SpecError("jitter", f"must be between 0 and 1, not {self.jitter}")
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of an event whose handler raised.
+
+    `attempts` counts the first one. An exception that is an instance of `permanent` is not tried again.
+    """
+
+    attempts: int = DEFAULT_ATTEMPTS
+    backoff: Backoff = Backoff(initial_seconds=1.0, max_seconds=600.0)
+    permanent: tuple[type[Exception], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.attempts <= 1000:
+            raise SpecError("attempts", f"must be between 1 and 1000, not {self.attempts}")
+
+
+class Supervision(msgspec.Struct, frozen=True, kw_only=True):
+    """How a child is looked after: restart type, intensity, pause before a restart, time to stop."""
+
+    restart: Restart = Restart.PERMANENT
+    intensity: Intensity = Intensity()
+    backoff: Backoff = Backoff()
+    shutdown_seconds: float = DEFAULT_SHUTDOWN_SECONDS
+
+    def __post_init__(self) -> None:
+        require_positive("shutdown_seconds", self.shutdown_seconds)
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What people see of a service. `owner` is whom its failures concern."""
+
+    label: str = ""
+    description: str = ""
+    icon: str = ""
+    tag: str = ""
+    owner: str = ""
+
+
+def require_positive(field: str, value: float) -> None:
+    """Raise `SpecError` unless `value` is a finite number above 0."""
+    if not (math.isfinite(value) and value > 0):
+        raise SpecError(field, f"must be a finite number above 0, not {value}")
