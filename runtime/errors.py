@@ -1,0 +1,71 @@
+"""Errors of the runtime that callers can meet."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from actors.errors import PostroomError
+
+
+class RuntimeFaultError(PostroomError):
+    """Base of the errors that the runtime raises."""
+
+
+class InvalidInputError(RuntimeFaultError, ValueError):
+    """What was given cannot be accepted; nothing was stored. `field` names the part that is wrong."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class PayloadTooLargeError(InvalidInputError):
+    """The encoded message is larger than the limit."""
+
+
+class UnknownServiceError(RuntimeFaultError, LookupError):
+    """No service has that name."""
+
+
+class NotFoundError(RuntimeFaultError, LookupError):
+    """The thing asked for does not exist."""
+
+
+class ConflictError(RuntimeFaultError):
+    """The thing is in a state that does not allow what was asked."""
+
+
+class StoreError(RuntimeFaultError):
+    """Base of the errors of the store."""
+
+
+class StoreUnavailableError(StoreError):
+    """The database cannot be reached right now; what was asked may be tried again."""
+
+
+class CommitUnknownError(StoreUnavailableError):
+    """The connection was lost during a commit: ask `Store.resolve` whether it took place."""
+
+
+class LeaseLostError(StoreError):
+    """Another incarnation owns the shards now; this one must not write any more."""
+
+
+class LeaseHeldError(StoreError):
+    """Another live process owns the shards."""
+
+    def __init__(self, owner: UUID | None) -> None:
+        super().__init__(
+            f"another postroom process ({owner or 'unknown'}) is running on this database;"
+            " stop it first, or name another database with --database"
+        )
+        self.owner = owner
+
+
+class SchemaTooNewError(StoreError):
+    """The database was migrated by a newer version."""
+
+
+class ServerTooOldError(StoreError):
+    """The PostgreSQL server is older than the oldest one supported."""

@@ -1,0 +1,151 @@
+"""The store port: what the runtime needs of durable storage. Every write is all or nothing and fenced by the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from actors.database import Database
+from runtime.core.lease import Lease
+from runtime.store.records import (
+    Batch,
+    DeadLetterFilter,
+    DeadLetterView,
+    Entry,
+    QueueState,
+)
+
+
+class UnitOfWork(Protocol):
+    """The transaction that a chunk of events shares, with a savepoint around each event.
+
+    It opens with the first statement sent through `database`; a chunk that sends none costs nothing.
+    The marks are synchronous: what they ask of the server is sent with the next statement or the commit.
+    """
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def opened(self) -> bool:
+        """Whether any event of the chunk sent a statement, so that `commit` must be called."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection broke, so that the chunk has to run again through no fault of its events."""
+        ...
+
+    def begin_event(self) -> None:
+        """Begin an event: statements that follow are its own."""
+        ...
+
+    def keep_event(self) -> None:
+        """End the event and keep what it wrote."""
+        ...
+
+    def undo_event(self) -> None:
+        """End the event and roll back what it wrote, alone."""
+        ...
+
+    async def commit(self, batch: Batch) -> list[Entry]:
+        """Write `batch` and commit it with all that was kept; return the places of its events.
+
+        Raises:
+            CommitUnknownError: the connection was lost while committing; `Store.resolve` tells.
+            StoreUnavailableError: the connection was lost before; nothing was written.
+            LeaseLostError: another incarnation owns the shards; nothing was written.
+            Exception: what the database raised, such as a deferred constraint; nothing was written.
+        """
+        ...
+
+    async def rollback(self) -> None:
+        """Give everything up. Safe at any time, and twice."""
+        ...
+
+
+class Store(Protocol):
+    """Event log, outcome log, delayed events, dead letters, lease.
+
+    Every method may raise `StoreUnavailableError`, after which it can be called again.
+    """
+
+    async def open(self) -> None:
+        """Connect, check the server's version and bring the schema up to date. Safe to call again."""
+        ...
+
+    async def close(self) -> None:
+        """Give the lease and all connections back. Safe twice and before `open`."""
+        ...
+
+    async def acquire_lease(self, incarnation: UUID) -> Lease:
+        """Own every shard, with a new epoch.
+
+        Raises:
+            LeaseHeldError: another live process owns them.
+            LeaseLostError: another incarnation owned them since this one did, so what this one knows is stale.
+        """
+        ...
+
+    async def wait_lease_lost(self) -> str:
+        """Wait until the session that holds the lease is gone and return why."""
+        ...
+
+    async def commit(self, batch: Batch) -> list[Entry]:
+        """Write a batch; return the places of its events in log order, leaving out those stored before (same id and attempt).
+
+        Raises as `UnitOfWork.commit` does.
+        """
+        ...
+
+    async def resolve(self, batch: Batch) -> list[Entry] | None:
+        """Tell what became of a batch whose commit is unknown: its places, or None if it was not committed."""
+        ...
+
+    def unit_of_work(self) -> UnitOfWork: ...
+
+    async def queues(self) -> list[QueueState]:
+        """Every queue ever used, for recovery."""
+        ...
+
+    async def read_pending(self, queue: int, after_seq: int, limit: int) -> list[Entry]:
+        """The first `limit` entries of a queue after `after_seq` that have no outcome, in log order."""
+        ...
+
+    async def advance_watermarks(self, watermarks: Mapping[int, int]) -> None:
+        """Record for each queue (by id) the seq up to which every entry has its outcome. Never goes back."""
+        ...
+
+    async def release_due(self, now: float, limit: int) -> list[Entry]:
+        """Move up to `limit` delayed events due at `now` to the end of the log; return their places in log order."""
+        ...
+
+    async def next_due(self) -> float | None:
+        """When the next delayed event is due, or None."""
+        ...
+
+    async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]: ...
+
+    async def dead_letter(self, event_id: UUID) -> DeadLetterView | None:
+        """One dead letter with its attempts and its audit."""
+        ...
+
+    async def replay(
+        self, event_id: UUID, replay: Batch, *, by: str, at: float, detail: str | None
+    ) -> list[Entry]:
+        """Mark an open dead letter as replayed and write the one event of `replay`, in one transaction, audited.
+
+        Raises:
+            NotFoundError: there is no such dead letter.
+            ConflictError: it is not open.
+        """
+        ...
+
+    async def discard(self, event_id: UUID, *, by: str, at: float, detail: str | None) -> None:
+        """Mark an open dead letter as discarded, audited. Raises as `replay` does."""
+        ...
+
+    async def outcome_counts(self, service: str, since_seq: int) -> Sequence[tuple[str, int, int, int]]:
+        """Per tenant of a service after `since_seq`: (tenant, first attempts accepted, done, dead)."""
+        ...

@@ -1,0 +1,149 @@
+"""What the store keeps: events, their places in the log, their outcomes. Times are seconds since the epoch (UTC)."""
+
+from __future__ import annotations
+
+import enum
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+
+class OutcomeKind(enum.IntEnum):
+    """How one attempt at an event ended."""
+
+    DONE = 1
+    RETRY = 2
+    """Failed; another attempt waits in the delayed table."""
+    DEAD = 3
+    """Failed for good; the event is a dead letter."""
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """A message made durable. `type` is the message's name, empty for a dynamic one; `payload` is JSON."""
+
+    id: UUID
+    service: str
+    tenant: str
+    key: str | None
+    type: str
+    payload: bytes
+    accepted_at: float
+    """When the first attempt was accepted."""
+    enqueued_by: str
+    attempt: int = 1
+    cause: UUID | None = None
+    """The event whose handler emitted this one."""
+    origin: UUID | None = None
+    """The event of which this one is a replay."""
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One attempt's place in the log. `seq` grows in commit order; `queue` stands for (service, tenant)."""
+
+    seq: int
+    queue: int
+    event: Event
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """The record that ends one entry. `error` is `Type: message` of what the handler raised."""
+
+    seq: int
+    kind: OutcomeKind
+    started_at: float
+    finished_at: float
+    error: str | None = None
+
+
+class Delayed(msgspec.Struct, frozen=True, gc=False):
+    """An event that joins the end of the log at `due_at`."""
+
+    event: Event
+    due_at: float
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Why an event died: the exception's type, its message, and its stack without values of variables."""
+
+    type: str
+    message: str
+    stack: str
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """An event that failed for good, with a copy of all that is needed to run it again."""
+
+    event: Event
+    cause: Cause
+    died_at: float
+
+
+class Batch(msgspec.Struct):
+    """What one commit writes, all of it or nothing."""
+
+    events: list[Event] = msgspec.field(default_factory=list)
+    outcomes: list[Outcome] = msgspec.field(default_factory=list)
+    delayed: list[Delayed] = msgspec.field(default_factory=list)
+    dead_letters: list[DeadLetter] = msgspec.field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.events) + len(self.outcomes) + len(self.delayed) + len(self.dead_letters)
+
+
+class QueueState(msgspec.Struct, frozen=True):
+    """A queue as recovery finds it: every entry up to `watermark` has its outcome; `last_seq` ends the log."""
+
+    id: int
+    service: str
+    tenant: str
+    watermark: int
+    last_seq: int
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt at an event, as people see it."""
+
+    attempt: int
+    accepted_at: float
+    outcome: str | None
+    """`done`, `retry`, `dead`, or None while it waits or runs."""
+    started_at: float | None
+    finished_at: float | None
+    error: str | None
+
+
+DeadLetterState = Literal["open", "replayed", "discarded"]
+
+
+class AuditRecord(msgspec.Struct, frozen=True):
+    """Who did what, when."""
+
+    action: str
+    by: str
+    at: float
+    detail: str | None = None
+
+
+class DeadLetterView(msgspec.Struct, frozen=True):
+    """A dead letter as people see it. Attempts and audit are empty in a list and full when one is shown."""
+
+    event: Event
+    cause: Cause
+    died_at: float
+    state: DeadLetterState
+    replayed_as: UUID | None = None
+    replay_outcome: str | None = None
+    """`done`, `dead`, `pending`, or None if it was not replayed."""
+    attempts: list[Attempt] = []
+    audit: list[AuditRecord] = []
+
+
+class DeadLetterFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which dead letters to list: newest first, at most `limit`, older than the event `before`."""
+
+    service: str | None = None
+    tenant: str | None = None
+    state: DeadLetterState | None = "open"
+    limit: int = 50
+    before: UUID | None = None
