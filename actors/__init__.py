@@ -1,0 +1,42 @@
+"""What users write against: actors, messages, references, specifications."""
+
+from actors.actor import Actor
+from actors.context import Clock, Context
+from actors.database import Database, Row
+from actors.errors import (
+    ActorError,
+    ActorStoppedError,
+    HandlerError,
+    PostroomError,
+    SpecError,
+    UnhandledMessageError,
+)
+from actors.handler import Handler
+from actors.message import Message, Request
+from actors.ref import Ref
+from actors.spec import Backoff, Intensity, Metadata, Restart, RetryPolicy, Strategy, Supervision
+
+__all__ = [
+    "Actor",
+    "ActorError",
+    "ActorStoppedError",
+    "Backoff",
+    "Clock",
+    "Context",
+    "Database",
+    "Handler",
+    "HandlerError",
+    "Intensity",
+    "Message",
+    "Metadata",
+    "PostroomError",
+    "Ref",
+    "Request",
+    "Restart",
+    "RetryPolicy",
+    "Row",
+    "SpecError",
+    "Strategy",
+    "Supervision",
+    "UnhandledMessageError",
+]

@@ -15,6 +15,12 @@ DEFAULT_SHUTDOWN_SECONDS = 5.0
 DEFAULT_ATTEMPTS = 3
 
 
+def require_positive(field: str, value: float) -> None:
+    """Raise `SpecError` unless `value` is a finite number above 0."""
+    if not (math.isfinite(value) and value > 0):
+        raise SpecError(field, f"must be a finite number above 0, not {value}")
+
+
 class Restart(enum.StrEnum):
     """When a child that exited is started again, in OTP's terms."""
 
@@ -103,9 +109,3 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     icon: str = ""
     tag: str = ""
     owner: str = ""
-
-
-def require_positive(field: str, value: float) -> None:
-    """Raise `SpecError` unless `value` is a finite number above 0."""
-    if not (math.isfinite(value) and value > 0):
-        raise SpecError(field, f"must be a finite number above 0, not {value}")

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
 
+from actors.context import Clock
 
-class Clock(Protocol):
-    """Two readings of time, both in seconds."""
-
-    def now(self) -> float:
-        """Wall-clock time since the epoch (UTC), for records."""
-        ...
-
-    def monotonic(self) -> float:
-        """Time that never goes back, for durations."""
-        ...
+__all__ = ["Clock", "SystemClock"]
 
 
 class SystemClock:

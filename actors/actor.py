@@ -1,0 +1,53 @@
+"""The base class of what users write."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import ClassVar
+
+from actors.context import Context
+from actors.database import Database
+from actors.errors import ActorError
+from actors.handler import Handler, find_handlers
+
+
+class Actor:
+    """A class whose async methods handle messages, one at a time.
+
+    A public async method whose only parameter is annotated with a `msgspec.Struct` class, a union of them, or `dict`
+    is the handler of those messages. Other methods, and those whose name begins with an underscore, are its own
+    affair. The classes are resolved when the actor class is defined.
+
+    Raises:
+        HandlerError: at class definition, when two handlers take one message, when a handler can never be reached,
+            or when an annotation cannot be resolved.
+    """
+
+    handlers: ClassVar[Mapping[type, Handler]] = {}
+    _context: Context | None = None
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.handlers = find_handlers(cls, sys._getframe(1).f_locals)  # noqa: SLF001 # names of an enclosing function
+
+    @property
+    def ctx(self) -> Context:
+        """The context of the message being handled."""
+        if self._context is None:
+            raise ActorError(f"{type(self).__name__}.ctx is available in hooks and handlers only, not in __init__")
+        return self._context
+
+    @property
+    def db(self) -> Database:
+        """Short for `self.ctx.db`."""
+        return self.ctx.db
+
+    async def on_start(self) -> None:
+        """Run before the first message, at each start and restart. An exception is a failed start."""
+
+    async def on_stop(self) -> None:
+        """Run when the actor stops, also before a restart. Has the shutdown time of its supervision."""
+
+    async def on_restart(self, reason: BaseException) -> None:
+        """Run on the fresh instance after a restart, before its next message. `reason` ended the one before."""
