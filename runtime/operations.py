@@ -1,0 +1,117 @@
+"""What people and programs may ask of a running app. It knows no HTTP and no terminal, and bounds every window."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from actors.spec import Metadata
+from runtime.store.records import DeadLetterFilter, DeadLetterView
+from runtime.tree import TreeNode
+
+MAX_PAGE = 500
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether the app accepts and processes events now; if not, `reasons` say why."""
+
+    ready: bool
+    reasons: list[str]
+
+
+class ServiceInfo(msgspec.Struct, frozen=True):
+    """A service as people see it. `messages` are the names its handlers take, "" for dynamic events."""
+
+    name: str
+    keyed: bool
+    slots: int
+    chunk_size: int
+    messages: list[str]
+    metadata: Metadata
+
+
+class Operations(Protocol):
+    """The read and control side of an app."""
+
+    @property
+    def app_name(self) -> str: ...
+
+    def tree(self) -> TreeNode:
+        """The whole process as a supervision tree."""
+        ...
+
+    def readiness(self) -> Readiness: ...
+
+    def services(self) -> list[ServiceInfo]: ...
+
+    async def enqueue_json(
+        self,
+        service: str,
+        payload: bytes,
+        *,
+        tenant: str,
+        key: str | None,
+        type_name: str | None,
+        event_id: UUID | None,
+        delay_seconds: float,
+        by: str,
+    ) -> UUID:
+        """Accept an event whose payload is JSON text.
+
+        `type_name` may be None where the service takes one message class only. Nothing is stored on an error.
+
+        Raises:
+            UnknownServiceError: no service has that name.
+            InvalidInputError: tenant, key, type, delay or payload; its `field` names the place, such as `payload.delay`.
+            PayloadTooLargeError: the payload is over the limit.
+            StoreUnavailableError: the app is stopping. While the database is away the call waits.
+        """
+        ...
+
+    async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
+        """Raises InvalidInputError for a `limit` outside 1 to MAX_PAGE."""
+        ...
+
+    async def dead_letter(self, event_id: UUID) -> DeadLetterView:
+        """Raises NotFoundError."""
+        ...
+
+    async def replay(self, event_id: UUID, *, by: str, payload: bytes | None = None) -> UUID:
+        """Run a dead letter again as a new event and return its id; `payload` replaces the event's own if given.
+
+        Raises:
+            NotFoundError, ConflictError: there is none, or it is not open.
+            InvalidInputError: the payload does not decode for the service.
+            UnknownServiceError: this app has no such service any more.
+        """
+        ...
+
+    async def discard(self, event_id: UUID, *, by: str, reason: str | None = None) -> None:
+        """Give a dead letter up. Raises NotFoundError, ConflictError."""
+        ...
+
+
+def dead_letter_json(view: DeadLetterView) -> dict[str, Any]:
+    """A dead letter as the JSON object that HTTP and the command line show."""
+    event = view.event
+    return {
+        "id": str(event.id),
+        "tenant": event.tenant,
+        "service": event.service,
+        "key": event.key,
+        "type": event.type,
+        "payload": msgspec.Raw(event.payload),
+        "accepted_at": event.accepted_at,
+        "enqueued_by": event.enqueued_by,
+        "attempt": event.attempt,
+        "origin": str(event.origin) if event.origin else None,
+        "cause": msgspec.to_builtins(view.cause),
+        "died_at": view.died_at,
+        "state": view.state,
+        "replayed_as": str(view.replayed_as) if view.replayed_as else None,
+        "replay_outcome": view.replay_outcome,
+        "attempts": msgspec.to_builtins(view.attempts),
+        "audit": msgspec.to_builtins(view.audit),
+    }

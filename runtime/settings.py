@@ -1,0 +1,43 @@
+"""Settings of one run: every number is a default that can be changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from actors.errors import SpecError
+from actors.spec import require_positive
+
+DEFAULT_HTTP = "127.0.0.1:8321"
+DEFAULT_DATA_DIR = Path(".postroom")
+DEFAULT_MAX_PAYLOAD_BYTES = 1024 * 1024
+DEFAULT_MAX_DELAY_SECONDS = 600.0
+DEFAULT_WINDOW = 2000
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How an app runs.
+
+    `database` is a PostgreSQL URL; None starts the embedded server on `data_dir`. `http` is `HOST:PORT` on a loopback
+    address (port 0 takes a free one), None serves no HTTP. `window` is how many waiting events of one tenant and
+    service are held in memory; the rest stays in the log.
+    """
+
+    database: str | None = None
+    data_dir: Path = DEFAULT_DATA_DIR
+    schema: str = "postroom"
+    http: str | None = None
+    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
+    max_delay_seconds: float = DEFAULT_MAX_DELAY_SECONDS
+    window: int = DEFAULT_WINDOW
+    connections: int = 8
+    """How many units of work may hold a database connection at once."""
+    pooled_connections: bool = False
+    """True behind a transaction pooler: no prepared statements are kept."""
+
+    def __post_init__(self) -> None:
+        for field in ("max_payload_bytes", "max_delay_seconds", "window", "connections"):
+            require_positive(field, getattr(self, field))
+        if self.window < 10:
+            raise SpecError("window", f"must be at least 10, not {self.window}")
