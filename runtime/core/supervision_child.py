@@ -1,0 +1,123 @@
+"""What a supervisor remembers of one child."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from actors.spec import Restart, Supervision
+from runtime.core.supervision_events import ChildExited
+
+EXITS_KEPT = 20
+
+
+class ChildState(enum.StrEnum):
+    """Where a child is between two lives. A child that is down may be waiting for its restart."""
+
+    DOWN = "down"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """One end of a life, or one start that failed. `at` is seconds since the epoch (UTC)."""
+
+    at: float
+    reason: str
+    explained: bool = False
+    """A durable event's failure accounts for it; it was not charged to the intensity."""
+
+
+class ChildRecord:
+    """One child's state, what is to become of it, and its history. Only the machine writes to it."""
+
+    __slots__ = (
+        "adding",
+        "doomed",
+        "down_tickets",
+        "early_exit",
+        "exits",
+        "failures",
+        "held",
+        "last_reason",
+        "last_restart_at",
+        "life",
+        "name",
+        "position",
+        "restart_reason",
+        "restarts",
+        "started_at",
+        "state",
+        "supervision",
+        "up_ticket",
+        "waits_for",
+        "wanted",
+    )
+
+    def __init__(self, name: str, supervision: Supervision, position: int) -> None:
+        self.name = name
+        self.supervision = supervision
+        self.position = position
+        """Place in the start order: a child starts after those of lower position, and stops before them."""
+        self.state = ChildState.DOWN
+        self.life = 0
+        self.started_at = 0.0
+        self.early_exit: ChildExited | None = None
+        """An exit reported before the start that it belongs to."""
+
+        self.wanted = False
+        """Start it as soon as it is down."""
+        self.doomed = False
+        """Its present life is to end."""
+        self.held = False
+        """Taken down by request: nothing but a request brings it back."""
+        self.waits_for: str | None = None
+        """The child whose restart delay it shares, perhaps its own."""
+        self.adding = False
+        """It has not run yet; if it cannot start, it was never added."""
+        self.up_ticket: int | None = None
+        self.down_tickets: tuple[int, ...] = ()
+
+        self.failures = 0
+        """Exits in a row that backoff counts."""
+        self.exits: tuple[Exit, ...] = ()
+        self.restarts = 0
+        self.restart_reason: str | None = None
+        """Why the next start will be a restart."""
+        self.last_reason: str | None = None
+        self.last_restart_at: float | None = None
+
+    @property
+    def temporary(self) -> bool:
+        return self.supervision.restart is Restart.TEMPORARY
+
+    @property
+    def up(self) -> bool:
+        return self.state is not ChildState.DOWN
+
+    def is_restarted_after(self, reason: BaseException | None) -> bool:
+        """Whether its restart type brings it back after such an exit."""
+        restart = self.supervision.restart
+        return restart is Restart.PERMANENT or (restart is Restart.TRANSIENT and reason is not None)
+
+    def record_exit(self, at: float, reason: str, *, explained: bool = False) -> None:
+        self.exits = (*self.exits[1 - EXITS_KEPT :], Exit(at, reason, explained))
+
+    def record_restart(self, at: float, reason: str) -> None:
+        self.restarts += 1
+        self.last_reason = reason
+        self.last_restart_at = at
+
+    def count_failure(self, *, quiet: bool) -> int:
+        """Failures in a row, this one included; a life that was quiet for long ended the row before it."""
+        self.failures = 1 if quiet else self.failures + 1
+        return self.failures
+
+    def take_over(self, earlier: ChildRecord) -> None:
+        """Continue the history of the same child in the supervisor's life before."""
+        self.exits = earlier.exits
+        self.restarts = earlier.restarts
+        self.last_reason = earlier.last_reason
+        self.last_restart_at = earlier.last_restart_at

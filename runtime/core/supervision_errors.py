@@ -1,0 +1,60 @@
+"""What goes wrong in supervision, each in one line."""
+
+from __future__ import annotations
+
+from actors.errors import PostroomError
+from actors.spec import Intensity
+
+REASON_LIMIT = 300
+"""Characters of an exception's message that are kept."""
+
+
+class SupervisionError(PostroomError):
+    """Base of the errors of supervision."""
+
+
+class RestartLimitError(SupervisionError):
+    """A supervisor gave up: `child` needed more restarts than its intensity allows. `__cause__` is the last reason."""
+
+    def __init__(self, supervisor: str, child: str, intensity: Intensity, reason: BaseException | None) -> None:
+        super().__init__(
+            f"supervisor {supervisor!r} gave up: more than {intensity.max_restarts} restarts"
+            f" in {intensity.period_seconds:g} s, the last of {child!r} after {describe(reason)}"
+        )
+        self.supervisor = supervisor
+        self.child = child
+        self.__cause__ = reason
+
+
+class NoSuchChildError(SupervisionError, LookupError):
+    """The supervisor has no child of that name."""
+
+    def __init__(self, supervisor: str, child: str) -> None:
+        super().__init__(f"supervisor {supervisor!r} has no child {child!r}")
+        self.child = child
+
+
+class ChildConflictError(SupervisionError):
+    """The supervisor or the child is in a state that does not allow what was asked."""
+
+
+class ChildStuckError(SupervisionError):
+    """A child did not end although it was cancelled; something of it may still be alive."""
+
+    def __init__(self, child: str) -> None:
+        super().__init__(f"{child!r} did not end although it was cancelled; look for code that catches CancelledError")
+        self.child = child
+
+
+def describe(reason: BaseException | None) -> str:
+    """`ExceptionType: message` on one line of bounded length; "normal exit" for None."""
+    if reason is None:
+        return "normal exit"
+    kind = type(reason).__name__
+    try:
+        message = " ".join(str(reason).split())
+    except Exception:  # noqa: BLE001  # a user's exception may fail to show itself; its type must not be lost with it
+        return kind
+    if len(message) > REASON_LIMIT:
+        message = message[: REASON_LIMIT - 1] + "…"
+    return f"{kind}: {message}" if message else kind
