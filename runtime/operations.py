@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -91,27 +91,3 @@ class Operations(Protocol):
     async def discard(self, event_id: UUID, *, by: str, reason: str | None = None) -> None:
         """Give a dead letter up. Raises NotFoundError, ConflictError."""
         ...
-
-
-def dead_letter_json(view: DeadLetterView) -> dict[str, Any]:
-    """A dead letter as the JSON object that HTTP and the command line show."""
-    event = view.event
-    return {
-        "id": str(event.id),
-        "tenant": event.tenant,
-        "service": event.service,
-        "key": event.key,
-        "type": event.type,
-        "payload": msgspec.Raw(event.payload),
-        "accepted_at": event.accepted_at,
-        "enqueued_by": event.enqueued_by,
-        "attempt": event.attempt,
-        "origin": str(event.origin) if event.origin else None,
-        "cause": msgspec.to_builtins(view.cause),
-        "died_at": view.died_at,
-        "state": view.state,
-        "replayed_as": str(view.replayed_as) if view.replayed_as else None,
-        "replay_outcome": view.replay_outcome,
-        "attempts": msgspec.to_builtins(view.attempts),
-        "audit": msgspec.to_builtins(view.audit),
-    }

@@ -1,0 +1,128 @@
+"""The HTTP server of one running app: it listens on loopback and can be found without its port being told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from runtime.clock import Clock
+from runtime.http.address import Address, listen_error, parse_address
+from runtime.http.errors import tell_errors
+from runtime.http.requests import decode_body, decode_query
+from runtime.http.routes import ROUTES, Call, Route
+from runtime.http.security import guard
+from runtime.http.views import Health
+from runtime.operations import Operations
+from runtime.rendezvous import Announcement, RendezvousError, announce, withdraw
+from runtime.settings import DEFAULT_MAX_PAYLOAD_BYTES
+
+ENVELOPE_BYTES = 64 * 1024
+"""What a request's body may hold beside the payload."""
+
+log = logging.getLogger("postroom.http")
+
+
+class HttpServer:
+    """Serves an app's operations on a loopback address, and announces where to the user's other programs.
+
+    `address` is `HOST:PORT`; port 0 takes a free port.
+    `incarnation` is the process's identity (one is made if none is given) and `data_dir` its data directory; both are
+    told to those who look for a running app. Requests larger than `max_payload_bytes` and 64 KiB are refused.
+
+    Raises:
+        BadAddressError: the address is not `HOST:PORT` on loopback.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        address: str,
+        *,
+        clock: Clock,
+        incarnation: UUID | None = None,
+        data_dir: Path | None = None,
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+    ) -> None:
+        self._operations = operations
+        self._address = parse_address(address)
+        self._clock = clock
+        self._health = Health(operations.app_name, incarnation or uuid4(), os.getpid())
+        self._data_dir = str(data_dir.resolve()) if data_dir else None
+        self._max_body_bytes = max_payload_bytes + ENVELOPE_BYTES
+        self._runner: web.AppRunner | None = None
+        self._bound: Address | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Where it listens, such as `http://127.0.0.1:8321`, or None while it does not."""
+        return self._bound.url if self._bound else None
+
+    async def start(self) -> None:
+        """Return when requests are answered. May be called again after `stop`.
+
+        Raises:
+            AddressInUseError: something else listens on the port.
+            ListenError: the address cannot be listened on for another reason.
+        """
+        if self._runner is not None:
+            return
+        runner = web.AppRunner(self._application(), access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._address.host, self._address.port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise listen_error(self._address, error) from error
+        self._runner = runner
+        self._bound = Address(self._address.host, runner.addresses[0][1])
+        self._announce(self._bound.url)
+
+    async def stop(self, shutdown_seconds: float) -> None:
+        """Stop listening, let the requests that run finish within `shutdown_seconds`, then close all connections.
+
+        Safe to call twice and before `start`.
+        """
+        runner, self._runner, self._bound = self._runner, None, None
+        if runner is None:
+            return
+        withdraw(self._health.incarnation)
+        for site in list(runner.sites):
+            await site.stop()
+        if runner.server is not None:
+            await asyncio.sleep(0)  # a request that has just arrived begins before idle connections are closed
+            runner.server.pre_shutdown()
+            await runner.server.shutdown(shutdown_seconds)
+        await runner.cleanup()
+
+    def _application(self) -> web.Application:
+        application = web.Application(middlewares=[tell_errors, guard], client_max_size=self._max_body_bytes)
+        for route in ROUTES:
+            application.router.add_route(route.method, route.path, self._endpoint(route))
+        return application
+
+    def _endpoint(self, route: Route) -> Handler:
+        async def answer(request: web.Request) -> web.Response:
+            query: object = decode_query(request.query, route.query)
+            body = decode_body(await request.read(), route.body) if route.body else None
+            status, value = await route.handle(
+                Call(self._operations, self._health, dict(request.match_info), query, body)
+            )
+            text = msgspec.json.encode(value)
+            return web.Response(body=text, status=status, content_type="application/json", charset="utf-8")
+
+        return answer
+
+    def _announce(self, url: str) -> None:
+        """Being found is a convenience: where it cannot be had, the app runs and `--url` reaches it."""
+        health = self._health
+        try:
+            announce(Announcement(health.app, health.pid, health.incarnation, url, self._data_dir, self._clock.now()))
+        except RendezvousError as error:
+            log.warning("%s", error)

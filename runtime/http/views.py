@@ -1,0 +1,152 @@
+"""The JSON that HTTP and the command line show.
+
+This is the one place where the runtime's times, seconds since the epoch, become the ISO 8601 strings in UTC that
+people read, such as `2026-01-31T12:00:00.250000Z`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from runtime.operations import ServiceInfo
+from runtime.store.records import Cause, DeadLetterState, DeadLetterView
+from runtime.tree import Kind, TreeNode
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """`field` names the part of the request that is wrong, such as `payload.arr_delay`, where one is."""
+
+    type: str
+    field: str | None
+    message: str
+
+
+class ErrorJson(msgspec.Struct, frozen=True):
+    error: ErrorDetail
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Which process answers."""
+
+    app: str
+    incarnation: UUID
+    pid: int
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The id of the event that was stored."""
+
+    id: UUID
+
+
+class Discarded(msgspec.Struct, frozen=True):
+    id: UUID
+    state: DeadLetterState = "discarded"
+
+
+class TreeJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One supervised part of the process, with the parts below it; see `runtime.tree.TreeNode`."""
+
+    name: str
+    kind: Kind
+    state: str
+    since: datetime
+    strategy: str | None
+    restarts: int
+    last_reason: str | None
+    last_restart_at: datetime | None
+    mailbox_depth: int | None
+    oldest_message_seconds: float | None
+    handled: int | None
+    detail: str | None
+    children: tuple[TreeJson, ...]
+    children_total: int
+
+
+class ServicesJson(msgspec.Struct, frozen=True):
+    services: list[ServiceInfo]
+
+
+class AttemptJson(msgspec.Struct, frozen=True):
+    attempt: int
+    accepted_at: datetime
+    outcome: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+
+
+class AuditJson(msgspec.Struct, frozen=True):
+    action: str
+    by: str
+    at: datetime
+    detail: str | None
+
+
+class DeadLetterJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter. Attempts and audit are empty in a list and full when one is shown."""
+
+    id: UUID
+    tenant: str
+    service: str
+    key: str | None
+    type: str
+    payload: msgspec.Raw
+    accepted_at: datetime
+    enqueued_by: str
+    attempt: int
+    origin: UUID | None
+    cause: Cause
+    died_at: datetime
+    state: DeadLetterState
+    replayed_as: UUID | None
+    replay_outcome: str | None
+    attempts: list[AttemptJson]
+    audit: list[AuditJson]
+
+
+class DeadLetterPage(msgspec.Struct, frozen=True):
+    """Newest first. `next` is what `before` must be for the page that follows, or null on the last one."""
+
+    dead_letters: list[DeadLetterJson]
+    next: UUID | None
+
+
+def utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def tree_json(node: TreeNode) -> TreeJson:
+    # lax conversion reads numbers as seconds since the epoch where a time is wanted
+    return msgspec.convert(node, TreeJson, from_attributes=True, strict=False)
+
+
+def dead_letter_json(view: DeadLetterView) -> DeadLetterJson:
+    event = view.event
+    return DeadLetterJson(
+        id=event.id,
+        tenant=event.tenant,
+        service=event.service,
+        key=event.key,
+        type=event.type,
+        payload=msgspec.Raw(event.payload),
+        accepted_at=utc(event.accepted_at),
+        enqueued_by=event.enqueued_by,
+        attempt=event.attempt,
+        origin=event.origin,
+        cause=view.cause,
+        died_at=utc(view.died_at),
+        state=view.state,
+        replayed_as=view.replayed_as,
+        replay_outcome=view.replay_outcome,
+        attempts=msgspec.convert(view.attempts, list[AttemptJson], from_attributes=True, strict=False),
+        audit=msgspec.convert(view.audit, list[AuditJson], from_attributes=True, strict=False),
+    )
+
+
+def page_json(views: list[DeadLetterView], limit: int) -> DeadLetterPage:
+    rows = [dead_letter_json(view) for view in views]
+    return DeadLetterPage(rows, rows[-1].id if len(rows) == limit else None)
