@@ -154,7 +154,17 @@ class SupervisorMachine(SupervisorState):
 
     def _on_child_started(self, event: ChildStarted) -> None:
         child = self._answered(event.name, ChildState.STARTING)
-        child.state, child.started_at, child.adding = ChildState.RUNNING, self._now, False
+        child.state, child.started_at = ChildState.RUNNING, self._now
+        if child.doomed:
+            self._roster.doom(child)  # it came too late to count as started
+        else:
+            self._is_up(child)
+        if (exited := child.early_exit) is not None:
+            child.early_exit = None
+            self._on_child_exited(exited)
+
+    def _is_up(self, child: ChildRecord) -> None:
+        child.unborn = False
         self._unstarted.discard(child.name)
         self._roster.keep(child)
         if child.restart_reason is not None:
@@ -163,11 +173,6 @@ class SupervisorMachine(SupervisorState):
         if child.up_ticket is not None:
             self._out.append(Answer(child.up_ticket, None))
             child.up_ticket = None
-        if child.doomed:
-            self._roster.doom(child)
-        if (exited := child.early_exit) is not None:
-            child.early_exit = None
-            self._on_child_exited(exited)
 
     def _on_child_start_failed(self, event: ChildStartFailed) -> None:
         child = self._answered(event.name, ChildState.STARTING)
@@ -265,7 +270,7 @@ class SupervisorMachine(SupervisorState):
         if event.name in self.children:
             raise ChildConflictError(f"supervisor {self._name!r} already has a child {event.name!r}; delete it first")
         child = self._roster.add(event.name, event.supervision)
-        child.adding, child.up_ticket = True, event.ticket
+        child.up_ticket = event.ticket
         self._roster.want(child)
 
     def _on_terminate_requested(self, event: TerminateRequested) -> None:
@@ -329,8 +334,7 @@ class SupervisorMachine(SupervisorState):
         child.down_tickets = ()
         if child.wanted:
             self._roster.want(child)
-        elif child.waits_for is None and (child.temporary or child.adding):
-            self._refuse(child, f"{child.name!r} was taken down with its siblings before it ran")
+        elif self._phase is Phase.RUNNING and child.waits_for is None and (child.temporary or child.unborn):
             self._roster.remove(child)
 
     _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Any, Any], None]]] = {
@@ -350,5 +354,5 @@ class SupervisorMachine(SupervisorState):
 
 
 def _comes_back(child: ChildRecord) -> bool:
-    """Temporary children end with their siblings; those that a person took down stay there."""
-    return not child.held and not child.temporary
+    """Temporary children that have run end with their siblings; those that a person took down stay there."""
+    return not child.held and (child.unborn or not child.temporary)

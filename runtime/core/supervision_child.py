@@ -34,7 +34,6 @@ class ChildRecord:
     """One child's state, what is to become of it, and its history. Only the machine writes to it."""
 
     __slots__ = (
-        "adding",
         "doomed",
         "down_tickets",
         "early_exit",
@@ -51,6 +50,7 @@ class ChildRecord:
         "started_at",
         "state",
         "supervision",
+        "unborn",
         "up_ticket",
         "waits_for",
         "wanted",
@@ -75,8 +75,8 @@ class ChildRecord:
         """Taken down by request: nothing but a request brings it back."""
         self.waits_for: str | None = None
         """The child whose restart delay it shares, perhaps its own."""
-        self.adding = False
-        """It has not run yet; if it cannot start, it was never added."""
+        self.unborn = True
+        """It has not run yet in this life of the supervisor."""
         self.up_ticket: int | None = None
         self.down_tickets: tuple[int, ...] = ()
 

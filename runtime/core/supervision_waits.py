@@ -79,7 +79,7 @@ class Waits:
                 assert child.name in self._waits[child.waits_for].members
                 assert not child.wanted, f"{child.name!r} waits and is to start at once"
                 assert not child.held, f"{child.name!r} waits although a person took it down"
-                assert not child.temporary, f"{child.name!r} is temporary and waits for a restart"
+                assert child.unborn or not child.temporary, f"{child.name!r} is temporary and waits for a restart"
 
     def __len__(self) -> int:
         return len(self._waits)

@@ -229,6 +229,7 @@ def test_any_sequence_of_events_keeps_the_invariants_and_leaves_nothing_behind(d
         assert len(child.exits) <= EXITS_KEPT
         assert child.name in world.alive or child.waits_for is None
     if not world.ended:
+        assert world.machine.phase is Phase.RUNNING
         world.stop(world.now)
         world.settle()
     assert world.ended
