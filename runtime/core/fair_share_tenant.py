@@ -1,0 +1,226 @@
+"""One tenant's side of `runtime.core.fair_share`: its queues, its keys, and its start tag under late corrections."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+import msgspec
+
+E = TypeVar("E")
+
+NOT_OUT = -1.0
+"""`Taken.charge` of an entry that waits, or has completed."""
+
+
+class Taken(msgspec.Struct, Generic[E], gc=False, eq=False):
+    """An entry that was taken and has to be given to `FairShare.complete` once.
+
+    Left out of garbage collection, so that a deep queue costs it nothing. For that reason entries must not refer to
+    each other through it: a chain of such objects would also overflow the C stack when it is freed.
+    """
+
+    tenant: str
+    key: str | None
+    entry: E
+    charge: float = NOT_OUT
+    """Virtual seconds charged at dispatch: estimate / weight."""
+    period: int = 0
+    """The tenant's busy period in which it was dispatched."""
+
+
+class TenantShare(msgspec.Struct, frozen=True):
+    """A tenant's standing at one moment."""
+
+    tenant: str
+    weight: float
+    waiting: int
+    running: int
+    start_tag: float
+    """Virtual time at which its next entry would start; the lowest one among the runnable is dispatched."""
+    lag: float
+    """Virtual time minus `start_tag`: above 0 it is owed service, at or below 0 it has had its share."""
+    estimate_seconds: float
+    used_seconds: float
+    """Slot time of its completed entries since the scheduler came to know it (idle tenants are forgotten)."""
+
+
+class BusyPeriod:
+    """What the start tag would be, had no later busy period lifted it to the virtual time.
+
+    `running` counts the entries dispatched in the period that have not completed.
+    """
+
+    __slots__ = ("number", "running", "tag")
+
+    def __init__(self, number: int, tag: float, running: int) -> None:
+        self.number = number
+        self.tag = tag
+        self.running = running
+
+
+class TenantState(Generic[E]):
+    """What the scheduler knows of a tenant.
+
+    The start tag is a fold over the tenant's history: a charge adds to it, the begin of a busy period lifts it to the
+    virtual time of that moment if it is below. Once a charge is corrected after a later period began, adding the
+    difference to the result is wrong: the lift may have forgiven it already (the tenant would pay twice), or hidden
+    it (the tenant would earn credit for idling). `periods` keeps what is needed to redo the fold: one record for each
+    busy period that still has entries out, hence at most one more than there are entries out. It is None while all
+    entries out belong to the present period, and then `tag` is all there is.
+    """
+
+    __slots__ = (
+        "blocked",
+        "estimate",
+        "idle",
+        "keys",
+        "name",
+        "order",
+        "per_second",
+        "period",
+        "periods",
+        "queued",
+        "ready",
+        "repeats",
+        "running",
+        "tag",
+        "used_seconds",
+        "weight",
+    )
+
+    def __init__(self, name: str, weight: float, tag: float, estimate: float) -> None:
+        self.name = name
+        self.weight = weight
+        self.per_second = 1.0 / weight
+        self.tag = tag
+        self.estimate = estimate
+        self.used_seconds = 0.0
+        self.running = 0
+        self.order = 0
+        """Marks the one place in the heap that is this tenant's; others that name it are stale."""
+        self.queued = 0.0
+        """The tag of that place, at most `tag`; meaningless while nothing is ready."""
+        self.period = 0
+        self.periods: list[BusyPeriod] | None = None
+        self.idle = False
+        """Whether it stands in the scheduler's line of idle tenants."""
+        self.ready: deque[Taken[E]] = deque()
+        self.keys: dict[str, deque[Taken[E]] | None] = {}
+        """Keys of which one entry is ready or out, with those that wait behind it."""
+        self.blocked = 0
+        """How many wait behind their keys."""
+        self.repeats: dict[str, int] | None = None
+        """Keys of which one chunk holds several entries: how many beyond the first are out."""
+
+    def begin_period(self, virtual: float) -> None:
+        """Lift the tag to `virtual` while entries of an earlier busy period are still out."""
+        periods = self.periods
+        if periods is None:
+            periods = self.periods = [BusyPeriod(self.period, self.tag, self.running)]
+        last = periods[-1]
+        if last.running:
+            self.period += 1
+            periods.append(BusyPeriod(self.period, virtual, 0))
+        elif last.tag < virtual:
+            last.tag = virtual
+        self.tag = max(self.tag, virtual)
+
+    def charge_periods(self, charge: float, count: int) -> None:
+        """Charge `count` entries that are dispatched now; the caller has moved `tag`."""
+        periods = self.periods
+        assert periods is not None
+        for period in periods:
+            period.tag += charge
+        periods[-1].running += count
+
+    def correct_periods(self, number: int, correction: float) -> None:
+        """Correct the charge of an entry that completes, and drop the period that has no entry out any more."""
+        periods = self.periods
+        assert periods is not None
+        index = next(index for index, period in enumerate(periods) if period.number == number)
+        for period in periods[: index + 1]:
+            period.tag += correction
+        period = periods[index]
+        period.running -= 1
+        if not period.running and index + 1 < len(periods):
+            following = periods[index + 1]
+            following.tag = max(following.tag, period.tag)
+            del periods[index]
+        self.tag = max(period.tag for period in periods)
+        if len(periods) == 1:
+            self.periods = None
+
+    def release_key(self, key: str) -> Taken[E] | None:
+        """End one entry of `key` and return the one that becomes ready by it, if any."""
+        if self.repeats is not None and key in self.repeats:
+            self._release_repeat(self.repeats, key)
+            return None
+        behind = self.keys[key]
+        if not behind:
+            del self.keys[key]
+            return None
+        self.blocked -= 1
+        return behind.popleft()
+
+    def _release_repeat(self, repeats: dict[str, int], key: str) -> None:
+        repeats[key] -= 1
+        if not repeats[key]:
+            del repeats[key]
+            if not repeats:
+                self.repeats = None
+
+    def pop_chunk(self, limit: int) -> list[Taken[E]]:
+        """Remove up to `limit` entries in the order in which a single slot would take them one by one."""
+        ready = self.ready
+        chunk = [ready.popleft() for _ in range(min(limit, len(ready)))]
+        if self.blocked and len(chunk) < limit:
+            self._follow_keys(chunk, limit)
+        return chunk
+
+    def _follow_keys(self, chunk: list[Taken[E]], limit: int) -> None:
+        repeats = self.repeats or {}
+        for item in chunk:  # it grows while it is walked: the follower of a follower comes after it
+            if len(chunk) == limit:
+                break
+            key = item.key
+            behind = None if key is None else self.keys[key]
+            if key is not None and behind:
+                chunk.append(behind.popleft())
+                repeats[key] = repeats.get(key, 0) + 1
+                self.blocked -= 1
+        self.repeats = repeats or None
+
+    def validate(self) -> None:
+        """Raise `AssertionError` if the parts contradict each other."""
+        assert self.running >= 0
+        assert self.blocked == sum(len(behind) for behind in self.keys.values() if behind)
+        keyed = [item.key for item in self.ready if item.key is not None]
+        assert len(keyed) == len(set(keyed)), "one key is ready twice"
+        assert set(keyed) <= self.keys.keys()
+        assert len(self.keys) - len(keyed) <= self.running, "a key is held by nothing"
+        assert self.repeats is None or set(self.repeats) <= self.keys.keys() - set(keyed)
+        assert all(item.charge == NOT_OUT for item in self.ready)
+        if self.periods is not None:
+            self._validate_periods(self.periods)
+
+    def _validate_periods(self, periods: list[BusyPeriod]) -> None:
+        assert len(periods) > 1
+        assert all(period.running > 0 for period in periods[:-1])
+        assert sum(period.running for period in periods) == self.running
+        assert self.tag == max(period.tag for period in periods)
+        numbers = [period.number for period in periods]
+        assert numbers == sorted(set(numbers))
+        assert numbers[-1] == self.period
+
+    def statistics(self, virtual: float) -> TenantShare:
+        return TenantShare(
+            tenant=self.name,
+            weight=self.weight,
+            waiting=len(self.ready) + self.blocked,
+            running=self.running,
+            start_tag=self.tag,
+            lag=virtual - self.tag,
+            estimate_seconds=self.estimate,
+            used_seconds=self.used_seconds,
+        )

@@ -1,0 +1,38 @@
+"""Shards, and who may write to them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+from zlib import crc32
+
+import msgspec
+
+DEFAULT_SHARDS = 64
+"""Fixed for the life of a database, as it decides where a key lives: many enough that 16 processes get 4 each, so that
+no process has twice another's load for want of a divisor; few enough that a process that owns all of them keeps
+64 watermarks and no more. A power of two divides evenly among 2, 4, 8 ... processes."""
+
+SEPARATOR = b"\x1f"
+RANDOM_BITS = 0xFFFF_FFFF
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Ownership of `shards` by one incarnation. Every write carries `epoch`, which grows with each new owner.
+
+    An incarnation that finds a higher epoch in the store has lost its lease and must not write any more.
+    """
+
+    incarnation: UUID
+    epoch: int
+    shards: tuple[int, ...]
+
+
+def shard_of(tenant: str, key: str | None, shards: int, event_id: UUID) -> int:
+    """The shard, from 0 to `shards` - 1, of an event: the same in every process, on every machine and version.
+
+    Events of one tenant and key share a shard, so that one owner sees their order. Events without a key have no order
+    to keep and spread by the last 32 bits of their id, which are random in a UUIDv7.
+    """
+    if key is None:
+        return (event_id.int & RANDOM_BITS) % shards
+    return crc32(key.encode(), crc32(tenant.encode() + SEPARATOR)) % shards

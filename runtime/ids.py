@@ -1,0 +1,84 @@
+"""Ids of events and incarnations: UUIDv7 (RFC 9562), made by the client and strictly increasing within a process."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from uuid import UUID, SafeUUID
+
+from runtime.errors import InvalidInputError
+
+UUID_VERSION_7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
+SHOWN_CHARACTERS = 50
+COUNTER_MASK = 0xFFF
+SEED_MASK = 0x7FF
+RANDOM_BYTES = 10
+RANDOM_MASK = (1 << 62) - 1
+VERSION_AND_VARIANT = 7 << 76 | 0b10 << 62
+
+# `UUID(int=...)` checks arguments that are right by construction and goes through a `__setattr__` that refuses; setting
+# the two slots directly takes a third of the time. Both slots exist in CPython 3.11 to 3.14.
+_new = UUID.__new__
+_set_int = UUID.__dict__["int"].__set__
+_set_is_safe = UUID.__dict__["is_safe"].__set__
+_UNKNOWN = SafeUUID.unknown
+
+
+class InvalidIdError(InvalidInputError):
+    """A text that should name an event or an incarnation is not a UUIDv7."""
+
+
+class IdSource:
+    """Makes ids; not thread-safe, one for each process.
+
+    RFC 9562, section 6.2, method 1: a 12-bit counter behind the 48-bit milliseconds, then 62 fresh random bits. The
+    counter starts each millisecond at random in its lower half. When it overflows (never below 2,048 ids in one
+    millisecond), or the clock goes back, ids run ahead of the clock rather than repeat or fall.
+    """
+
+    __slots__ = ("_clock", "_last", "_random_bytes")
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, random_bytes: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        """`clock` gives seconds since the epoch (UTC); `random_bytes` must be unpredictable."""
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._last = 0
+        """Milliseconds and counter of the newest id, as one number of 60 bits."""
+
+    def new_id(self) -> UUID:
+        """An id above every one this source has made."""
+        drawn = int.from_bytes(self._random_bytes(RANDOM_BYTES), "big")
+        stamp = int(self._clock() * 1000.0) << 12
+        if stamp > self._last:
+            stamp |= drawn >> 62 & SEED_MASK
+        else:
+            stamp = self._last + 1
+        self._last = stamp
+        made = _new(UUID)
+        _set_int(
+            made,
+            stamp >> 12 << 80 | (stamp & COUNTER_MASK) << 64 | VERSION_AND_VARIANT | drawn & RANDOM_MASK,
+        )
+        _set_is_safe(made, _UNKNOWN)
+        return made
+
+
+def parse_id(text: str) -> UUID:
+    """Read an id in its canonical form, in either case.
+
+    Raises:
+        InvalidIdError: the text is anything else, be it a UUID of another version.
+    """
+    if UUID_VERSION_7.fullmatch(text) is None:
+        shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+        raise InvalidIdError("id", f"must be a UUIDv7 such as 01890a5d-ac96-774b-bcce-b302099a8057, not {shown!r}")
+    return UUID(text)
+
+
+def timestamp_of(made: UUID) -> float:
+    """When a UUIDv7 was made, in seconds since the epoch (UTC), to the millisecond."""
+    return (made.int >> 80) / 1000.0
