@@ -63,9 +63,17 @@ class LeaseHeldError(StoreError):
         self.owner = owner
 
 
+class DatabaseUseError(StoreError):
+    """A handler used `self.db` in a way that it must not be used."""
+
+
 class SchemaTooNewError(StoreError):
     """The database was migrated by a newer version."""
 
 
 class ServerTooOldError(StoreError):
     """The PostgreSQL server is older than the oldest one supported."""
+
+
+class ServerEndedError(StoreError):
+    """The embedded server's process has ended."""

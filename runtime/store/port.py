@@ -93,7 +93,9 @@ class Store(Protocol):
         ...
 
     async def commit(self, batch: Batch) -> list[Entry]:
-        """Write a batch; return the places of its events in log order, leaving out those stored before (same id and attempt).
+        """Write a batch; return the places of its events in log order.
+
+        An event stored before (same id and attempt) is left out, of the log and of the answer.
 
         Raises as `UnitOfWork.commit` does.
         """
@@ -131,9 +133,7 @@ class Store(Protocol):
         """One dead letter with its attempts and its audit."""
         ...
 
-    async def replay(
-        self, event_id: UUID, replay: Batch, *, by: str, at: float, detail: str | None
-    ) -> list[Entry]:
+    async def replay(self, event_id: UUID, replay: Batch, *, by: str, at: float, detail: str | None) -> list[Entry]:
         """Mark an open dead letter as replayed and write the one event of `replay`, in one transaction, audited.
 
         Raises:

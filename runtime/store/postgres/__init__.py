@@ -1,0 +1,5 @@
+"""The PostgreSQL implementation of the store."""
+
+from runtime.store.postgres.store import PostgresStore
+
+__all__ = ["PostgresStore"]

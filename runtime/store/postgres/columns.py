@@ -1,0 +1,98 @@
+"""Records as columns: the statements take one array for each column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import starmap
+from typing import Any
+
+from runtime.core.lease import shard_of
+from runtime.store.postgres.pool import Row
+from runtime.store.records import Batch, DeadLetter, Delayed, Entry, Event, Outcome
+
+QueueIds = Mapping[tuple[str, str], int]
+Columns = list[Any]
+
+EVENT_COLUMNS = 11
+OUTCOME_COLUMNS = 5
+DEAD_LETTER_COLUMNS = 15
+
+
+def event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Columns:
+    """id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin."""
+    return [
+        [event.id for event in events],
+        [event.attempt for event in events],
+        [queues[event.service, event.tenant] for event in events],
+        [shard_of(event.tenant, event.key, shards, event.id) for event in events],
+        [event.key for event in events],
+        [event.type for event in events],
+        [event.payload for event in events],
+        [event.accepted_at for event in events],
+        [event.enqueued_by for event in events],
+        [event.cause for event in events],
+        [event.origin for event in events],
+    ]
+
+
+def outcome_columns(outcomes: Sequence[Outcome]) -> Columns:
+    """seq, kind, started_at, finished_at, error."""
+    return [
+        [outcome.seq for outcome in outcomes],
+        [outcome.kind for outcome in outcomes],
+        [outcome.started_at for outcome in outcomes],
+        [outcome.finished_at for outcome in outcomes],
+        [outcome.error for outcome in outcomes],
+    ]
+
+
+def delayed_columns(delayed: Sequence[Delayed], queues: QueueIds, shards: int) -> Columns:
+    """Those of the event, and due_at."""
+    return [*event_columns([each.event for each in delayed], queues, shards), [each.due_at for each in delayed]]
+
+
+def dead_letter_columns(letters: Sequence[DeadLetter]) -> Columns:
+    """Those of the event with service and tenant in full, then died_at and the cause."""
+    events = [letter.event for letter in letters]
+    return [
+        [event.id for event in events],
+        [event.attempt for event in events],
+        [event.service for event in events],
+        [event.tenant for event in events],
+        [event.key for event in events],
+        [event.type for event in events],
+        [event.payload for event in events],
+        [event.accepted_at for event in events],
+        [event.enqueued_by for event in events],
+        [event.cause for event in events],
+        [event.origin for event in events],
+        [letter.died_at for letter in letters],
+        [letter.cause.type for letter in letters],
+        [letter.cause.message for letter in letters],
+        [letter.cause.stack for letter in letters],
+    ]
+
+
+def queued_events(batch: Batch) -> list[Event]:
+    """The events of a batch that need a queue."""
+    return [*batch.events, *(each.event for each in batch.delayed)]
+
+
+def entry_of(row: Row) -> Entry:
+    """An entry from seq, queue and the event's fields in their order."""
+    return Entry(row[0], row[1], Event(*row[2:13]))
+
+
+def entries_of(rows: Sequence[Row]) -> list[Entry]:
+    return [entry_of(row) for row in rows]
+
+
+def placed(events: Sequence[Event], queue_ids: Sequence[int], last_seq: int, seqs: Sequence[int] | None) -> list[Entry]:
+    """The places of events whose numbers end at `last_seq`; one whose number is not in `seqs` was stored before."""
+    numbers = range(last_seq - len(events) + 1, last_seq + 1)
+    if seqs is not None and len(seqs) == len(events):
+        return list(starmap(Entry, zip(numbers, queue_ids, events, strict=True)))
+    used = frozenset(seqs or ())
+    return [
+        Entry(seq, queue, event) for seq, queue, event in zip(numbers, queue_ids, events, strict=True) if seq in used
+    ]

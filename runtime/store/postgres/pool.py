@@ -1,0 +1,170 @@
+"""Connections to one server: made when needed, kept for reuse, replaced when they break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import asyncpg
+import msgspec
+
+from runtime.errors import CommitUnknownError, StoreUnavailableError
+from runtime.store.postgres.errors import ends_connection, store_error
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Row: TypeAlias = asyncpg.Record
+
+CLOSE_SECONDS = 5.0
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server is and how to speak to it."""
+
+    server: str | Mapping[str, Any]
+    """A DSN, or keyword arguments of `asyncpg.connect`."""
+    schema: str
+    application_name: str
+    pooler: bool = False
+    """A transaction pooler may stand in between: no statement is prepared for longer than its transaction."""
+    connect_timeout_seconds: float = 10.0
+    command_timeout_seconds: float = 60.0
+
+
+async def connect(address: Address, *, command_timeout_seconds: float | None) -> Connection:
+    """Open one connection.
+
+    Raises:
+        StoreUnavailableError: the server cannot be reached.
+    """
+    options: dict[str, Any] = {"dsn": address.server} if isinstance(address.server, str) else dict(address.server)
+    settings = {"application_name": address.application_name, **options.pop("server_settings", {})}
+    options.setdefault("timeout", address.connect_timeout_seconds)
+    if address.pooler:
+        options["statement_cache_size"] = 0
+    try:
+        return await asyncpg.connect(**options, server_settings=settings, command_timeout=command_timeout_seconds)
+    except Exception as error:
+        raise store_error(error, address.schema) from error
+
+
+class Pool:
+    """At most `size` connections; who comes when all are taken waits in turn."""
+
+    def __init__(self, address: Address, size: int, *, command_timeout_seconds: float | None = None) -> None:
+        self.address = address
+        self.size = size
+        self._timeout = command_timeout_seconds
+        self._idle: deque[Connection] = deque()
+        self._free = asyncio.Semaphore(size)
+        self._resets: set[asyncio.Task[None]] = set()
+        self._closed = True
+
+    def open(self) -> None:
+        self._closed = False
+
+    async def acquire(self) -> Connection:
+        """Take a connection; `release` gives it back.
+
+        Raises:
+            StoreUnavailableError: the server cannot be reached, or the pool is closed.
+        """
+        await self._free.acquire()
+        try:
+            return self._take_idle() or await connect(self.address, command_timeout_seconds=self._timeout)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def _take_idle(self) -> Connection | None:
+        if self._closed:
+            raise StoreUnavailableError("the store is not open; call open() first")
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
+    def release(self, connection: Connection) -> None:
+        """Give a connection back in the state it was taken in; one with an open transaction is thrown away."""
+        self._free.release()
+        if self._closed or connection.is_closed() or connection.is_in_transaction():
+            connection.terminate()
+        else:
+            self._idle.append(connection)
+
+    def release_after_reset(self, connection: Connection) -> None:
+        """Give a connection back after statements of users, who may have changed settings or taken session locks."""
+        if connection.is_closed() or self.address.pooler:
+            self.release(connection)
+            return
+        task = asyncio.get_running_loop().create_task(self._reset(connection), name="reset connection")
+        self._resets.add(task)
+        task.add_done_callback(self._resets.discard)
+
+    async def _reset(self, connection: Connection) -> None:
+        try:
+            await connection.reset(timeout=CLOSE_SECONDS)
+        except Exception:  # noqa: BLE001 # whatever it is, the connection is of no more use
+            connection.terminate()
+        finally:
+            self.release(connection)
+
+    async def fetch(self, sql: str, *args: Any) -> list[Row]:
+        """Run one statement that may be repeated safely.
+
+        Raises:
+            StoreUnavailableError: the server cannot be reached.
+        """
+        connection = await self.acquire()
+        try:
+            return await self.run(connection, sql, args)
+        except Exception as error:
+            raise store_error(error, self.address.schema) from error
+        finally:
+            self.release(connection)
+
+    async def fetch_once(self, sql: str, *args: Any) -> list[Row]:
+        """Run one statement that commits by itself and must not be repeated blindly.
+
+        Raises:
+            CommitUnknownError: the connection was lost before the answer came.
+            StoreUnavailableError: the server cannot be reached; nothing was written.
+        """
+        connection = await self.acquire()
+        try:
+            return await self.run(connection, sql, args)
+        except Exception as error:
+            if ends_connection(error):
+                connection.terminate()
+                raise CommitUnknownError("the connection was lost while committing") from error
+            raise store_error(error, self.address.schema) from error
+        finally:
+            self.release(connection)
+
+    async def run(self, connection: Connection, sql: str, args: Sequence[Any]) -> list[Row]:
+        """Run a statement by itself; behind a pooler in a transaction, to be parsed and run on one server."""
+        if not self.address.pooler or connection.is_in_transaction():
+            return await connection.fetch(sql, *args)
+        await connection.execute("BEGIN")
+        try:
+            rows = await connection.fetch(sql, *args)
+        except asyncpg.PostgresError:
+            if not connection.is_closed():
+                await connection.execute("ROLLBACK")
+            raise
+        await connection.execute("COMMIT")
+        return rows
+
+    async def close(self) -> None:
+        """Close what is idle now, and what is in use when it is given back. Safe twice."""
+        self._closed = True
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                await connection.close(timeout=CLOSE_SECONDS)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection.terminate()
+        for task in tuple(self._resets):
+            await asyncio.wait([task])

@@ -1,0 +1,81 @@
+-- name: find_queues
+-- Ids of the queues named by service ($1) and tenant ($2).
+SELECT q.id, q.service, q.tenant
+FROM unnest($1::text[], $2::text[]) AS wanted (service, tenant)
+JOIN {schema}.queue q ON q.service = wanted.service AND q.tenant = wanted.tenant;
+
+-- name: create_queues
+-- Interns services ($1) with tenants ($2).
+INSERT INTO {schema}.queue (service, tenant)
+SELECT service, tenant FROM unnest($1::text[], $2::text[]) AS wanted (service, tenant)
+ON CONFLICT DO NOTHING;
+
+-- name: queues
+-- Every queue with where it stands; the last number comes from the end of an index.
+SELECT q.id, q.service, q.tenant, q.watermark,
+       greatest(q.watermark, (SELECT max(e.seq) FROM {schema}.event_log e WHERE e.queue = q.id)) AS last_seq
+FROM {schema}.queue q
+ORDER BY q.id;
+
+-- name: read_pending
+-- Entries of a queue ($1) after a number ($2) without outcome. The scalar subquery is never turned into a join, so the
+-- plan walks the index in order and stops at the limit ($3), whatever the statistics say.
+SELECT e.seq, e.queue, e.id, q.service, q.tenant, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt,
+       e.cause, e.origin
+FROM {schema}.event_log e
+JOIN {schema}.queue q ON q.id = e.queue
+WHERE e.queue = $1 AND e.seq > $2 AND (SELECT o.seq FROM {schema}.outcome o WHERE o.seq = e.seq) IS NULL
+ORDER BY e.seq
+LIMIT $3;
+
+-- name: due
+-- Delayed events due at $1, the longest due first, at most $2.
+SELECT d.queue, d.id, q.service, q.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.attempt,
+       d.cause, d.origin
+FROM {schema}.delayed d
+JOIN {schema}.queue q ON q.id = d.queue
+WHERE d.due_at <= $1
+ORDER BY d.due_at, d.id
+LIMIT $2;
+
+-- name: next_due
+-- When the next delayed event is due.
+SELECT min(due_at) FROM {schema}.delayed;
+
+-- name: find_entries
+-- Places of the events named by ids ($1) and attempts ($2), in the order named.
+SELECT e.seq, e.queue, e.id, q.service, q.tenant, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt,
+       e.cause, e.origin
+FROM unnest($1::uuid[], $2::smallint[]) WITH ORDINALITY AS wanted (id, attempt, place)
+JOIN {schema}.event_log e ON e.id = wanted.id AND e.attempt = wanted.attempt
+JOIN {schema}.queue q ON q.id = e.queue
+ORDER BY wanted.place;
+
+-- name: resolve_outcomes
+-- Whether the first of a batch's outcomes stands; the others share its fate.
+SELECT EXISTS (SELECT FROM {schema}.outcome WHERE seq = $1);
+
+-- name: resolve_delayed
+-- Whether an event ($1, attempt $2) waits in the delayed table or has left it for the log.
+SELECT EXISTS (SELECT FROM {schema}.delayed WHERE id = $1 AND attempt = $2)
+    OR EXISTS (SELECT FROM {schema}.event_log WHERE id = $1 AND attempt = $2);
+
+-- name: resolve_dead_letter
+-- Whether an event ($1) is a dead letter.
+SELECT EXISTS (SELECT FROM {schema}.dead_letter WHERE id = $1);
+
+-- name: outcome_counts
+-- Per tenant of a service ($1) after a number ($2): first attempts, done, dead. At most $3 tenants.
+SELECT q.tenant, n.accepted, n.done, n.dead
+FROM {schema}.queue q,
+     LATERAL (
+         SELECT count(*) FILTER (WHERE e.attempt = 1) AS accepted,
+                count(*) FILTER (WHERE o.kind = 1) AS done,
+                count(*) FILTER (WHERE o.kind = 3) AS dead
+         FROM {schema}.event_log e
+         LEFT JOIN {schema}.outcome o ON o.seq = e.seq
+         WHERE e.queue = q.id AND e.seq > $2
+     ) AS n
+WHERE q.service = $1
+ORDER BY q.tenant
+LIMIT $3;

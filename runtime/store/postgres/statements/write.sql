@@ -1,0 +1,114 @@
+-- name: write_events
+-- Appends events: $1 to $3 are the fence. Answers where the log ends and which numbers were used: a duplicate uses none.
+WITH fence AS MATERIALIZED (
+    SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
+),
+appended AS (
+    INSERT INTO {schema}.event_log
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
+    SELECT e.id, e.attempt, e.queue, e.shard, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.cause, e.origin,
+           fence.last_seq - cardinality($4) + e.place
+    FROM fence,
+         unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
+                $11::double precision[], $12::text[], $13::uuid[], $14::uuid[])
+         WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, place)
+    ON CONFLICT DO NOTHING
+    RETURNING seq
+)
+SELECT last_seq, (SELECT array_agg(seq) FROM appended) AS seqs FROM fence;
+
+-- name: write_outcomes
+-- Records outcomes: $1 to $3 are the fence. No "on conflict": a second outcome of an entry must fail.
+WITH fence AS MATERIALIZED (
+    SELECT {schema}.enter($1, $2, $3, 0) AS last_seq
+),
+ended AS (
+    INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
+    SELECT o.seq, o.kind, o.started_at, o.finished_at, o.error
+    FROM fence,
+         unnest($4::bigint[], $5::smallint[], $6::double precision[], $7::double precision[], $8::text[])
+         AS o (seq, kind, started_at, finished_at, error)
+)
+SELECT last_seq, NULL::bigint[] AS seqs FROM fence;
+
+-- name: write_batch
+-- All that a batch can hold: the fence, events ($4), outcomes ($15), delayed events ($20), dead letters ($32).
+WITH fence AS MATERIALIZED (
+    SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
+),
+appended AS (
+    INSERT INTO {schema}.event_log
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
+    SELECT e.id, e.attempt, e.queue, e.shard, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.cause, e.origin,
+           fence.last_seq - cardinality($4) + e.place
+    FROM fence,
+         unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
+                $11::double precision[], $12::text[], $13::uuid[], $14::uuid[])
+         WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, place)
+    ON CONFLICT DO NOTHING
+    RETURNING seq
+),
+ended AS (
+    INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
+    SELECT o.seq, o.kind, o.started_at, o.finished_at, o.error
+    FROM fence,
+         unnest($15::bigint[], $16::smallint[], $17::double precision[], $18::double precision[], $19::text[])
+         AS o (seq, kind, started_at, finished_at, error)
+),
+put_off AS (
+    INSERT INTO {schema}.delayed
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, due_at)
+    SELECT d.id, d.attempt, d.queue, d.shard, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.cause, d.origin,
+           d.due_at
+    FROM fence,
+         unnest($20::uuid[], $21::smallint[], $22::int[], $23::smallint[], $24::text[], $25::text[], $26::bytea[],
+                $27::double precision[], $28::text[], $29::uuid[], $30::uuid[], $31::double precision[])
+         AS d (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, due_at)
+    ON CONFLICT DO NOTHING
+),
+died AS (
+    INSERT INTO {schema}.dead_letter
+        (id, attempt, service, tenant, key, type, payload, accepted_at, enqueued_by, cause, origin,
+         died_at, cause_type, cause_message, cause_stack)
+    SELECT d.id, d.attempt, d.service, d.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.cause, d.origin,
+           d.died_at, d.cause_type, d.cause_message, d.cause_stack
+    FROM fence,
+         unnest($32::uuid[], $33::smallint[], $34::text[], $35::text[], $36::text[], $37::text[], $38::bytea[],
+                $39::double precision[], $40::text[], $41::uuid[], $42::uuid[],
+                $43::double precision[], $44::text[], $45::text[], $46::text[])
+         AS d (id, attempt, service, tenant, key, type, payload, accepted_at, enqueued_by, cause, origin,
+               died_at, cause_type, cause_message, cause_stack)
+)
+SELECT last_seq, (SELECT array_agg(seq) FROM appended) AS seqs FROM fence;
+
+-- name: release
+-- Moves delayed events, named by ids ($4) and attempts ($5) in the order they are to run, to the end of the log.
+WITH fence AS MATERIALIZED (
+    SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
+),
+chosen AS (
+    SELECT c.id, c.attempt, fence.last_seq - cardinality($4) + c.place AS seq
+    FROM fence, unnest($4, $5::smallint[]) WITH ORDINALITY AS c (id, attempt, place)
+),
+taken AS (
+    DELETE FROM {schema}.delayed d USING chosen c
+    WHERE d.id = c.id AND d.attempt = c.attempt
+    RETURNING d.*, c.seq
+),
+appended AS (
+    INSERT INTO {schema}.event_log
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
+    SELECT id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq FROM taken
+    ON CONFLICT DO NOTHING
+    RETURNING seq
+)
+SELECT last_seq, (SELECT array_agg(seq) FROM appended) AS seqs FROM fence;
+
+-- name: advance_watermarks
+-- Raises watermarks: $4 queues, $5 values.
+WITH fence AS MATERIALIZED (
+    SELECT {schema}.enter($1, $2, $3, 0) AS last_seq
+)
+UPDATE {schema}.queue q SET watermark = w.watermark
+FROM fence, unnest($4::int[], $5::bigint[]) AS w (id, watermark)
+WHERE q.id = w.id AND q.watermark < w.watermark;

@@ -1,0 +1,160 @@
+"""The store over PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+from uuid import UUID
+
+from runtime.core.lease import Lease
+from runtime.errors import LeaseLostError
+from runtime.store.postgres.columns import entries_of
+from runtime.store.postgres.dead_letters import DeadLetters
+from runtime.store.postgres.errors import store_error
+from runtime.store.postgres.fence import Fence
+from runtime.store.postgres.lease import LeaseSession
+from runtime.store.postgres.migration import MIGRATIONS, Migrator
+from runtime.store.postgres.pool import Address, Pool
+from runtime.store.postgres.releases import Releases
+from runtime.store.postgres.unit_of_work import PostgresUnitOfWork
+from runtime.store.postgres.writer import Writer
+from runtime.store.records import Batch, DeadLetterFilter, DeadLetterView, Entry, QueueState
+from runtime.store.sql import DEFAULT_SCHEMA, load_statements
+
+SYSTEM_CONNECTIONS = 4
+WORK_CONNECTIONS = 10
+COMMAND_TIMEOUT_SECONDS = 60.0
+MAX_TENANTS = 10_000
+
+
+class PostgresStore:
+    """`runtime.store.port.Store` in one schema of one database.
+
+    `server` is a DSN or the keyword arguments of `asyncpg.connect`. The store's own statements and the handlers' units
+    of work have pools of their own (`system_connections` and `work_connections`), so that handlers that wait for each
+    other cannot keep anything from being recorded; one connection more holds the lease. `pooler` must be set behind a
+    transaction pooler: then no statement is prepared for longer than its transaction, at the price of three more
+    round trips a batch.
+    """
+
+    def __init__(
+        self,
+        server: str | Mapping[str, Any],
+        *,
+        schema: str = DEFAULT_SCHEMA,
+        application_name: str = "postroom",
+        system_connections: int = SYSTEM_CONNECTIONS,
+        work_connections: int = WORK_CONNECTIONS,
+        pooler: bool = False,
+    ) -> None:
+        self._sql = load_statements(resources.files(__package__) / "statements", schema)
+        address = Address(server=server, schema=schema, application_name=application_name, pooler=pooler)
+        self._system = Pool(address, system_connections, command_timeout_seconds=COMMAND_TIMEOUT_SECONDS)
+        self._work = Pool(address, work_connections)
+        self._fence = Fence()
+        self._writer = Writer(self._system, self._sql, self._fence)
+        self._lease = LeaseSession(self._system, self._sql, self._fence)
+        self._releases = Releases(self._system, self._sql, self._fence, self._lease)
+        self._dead_letters = DeadLetters(self._system, self._sql, self._writer)
+
+    async def open(self) -> None:
+        self._system.open()
+        self._work.open()
+        connection = await self._system.acquire()
+        schema = self._system.address.schema
+        try:
+            await Migrator(self._sql, schema, MIGRATIONS).migrate(connection)
+        except Exception as error:
+            raise store_error(error, schema) from error
+        finally:
+            self._system.release(connection)
+
+    async def close(self) -> None:
+        await self._work.close()
+        await self._system.close()
+        await self._lease.close()
+
+    async def acquire_lease(self, incarnation: UUID) -> Lease:
+        return await self._lease.acquire(incarnation)
+
+    async def wait_lease_lost(self) -> str:
+        return await self._lease.wait_lost()
+
+    async def commit(self, batch: Batch) -> list[Entry]:
+        return await self._writer.commit(batch) if len(batch) else []
+
+    async def resolve(self, batch: Batch) -> list[Entry] | None:
+        # A new epoch first: what the lost connection sent may not have arrived yet, and must not commit after the look.
+        await self._lease.renew(self._fence.require().incarnation)
+        if not await self._took_place(batch):
+            return None
+        return await self._places(batch)
+
+    def unit_of_work(self) -> PostgresUnitOfWork:
+        return PostgresUnitOfWork(self._work, self._writer)
+
+    async def queues(self) -> list[QueueState]:
+        return [QueueState(*row) for row in await self._system.fetch(self._sql["queues"])]
+
+    async def read_pending(self, queue: int, after_seq: int, limit: int) -> list[Entry]:
+        return entries_of(await self._system.fetch(self._sql["read_pending"], queue, after_seq, limit))
+
+    async def advance_watermarks(self, watermarks: Mapping[int, int]) -> None:
+        if not watermarks:
+            return
+        lease = self._fence.require()
+        columns = list(watermarks.keys()), list(watermarks.values())
+        try:
+            await self._system.fetch(self._sql["advance_watermarks"], *self._fence.arguments(lease), *columns)
+        except LeaseLostError as error:
+            raise self._fence.refused(lease, error) from error
+
+    async def release_due(self, now: float, limit: int) -> list[Entry]:
+        return await self._releases.release(now, limit)
+
+    async def next_due(self) -> float | None:
+        [row] = await self._system.fetch(self._sql["next_due"])
+        due: float | None = row[0]
+        return due
+
+    async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
+        return await self._dead_letters.page(which)
+
+    async def dead_letter(self, event_id: UUID) -> DeadLetterView | None:
+        return await self._dead_letters.one(event_id)
+
+    async def replay(self, event_id: UUID, replay: Batch, *, by: str, at: float, detail: str | None) -> list[Entry]:
+        assert len(replay.events) == 1, "a replay is one event"
+        return await self._dead_letters.close(event_id, replay, by=by, at=at, detail=detail)
+
+    async def discard(self, event_id: UUID, *, by: str, at: float, detail: str | None) -> None:
+        await self._dead_letters.close(event_id, Batch(), by=by, at=at, detail=detail)
+
+    async def outcome_counts(self, service: str, since_seq: int) -> Sequence[tuple[str, int, int, int]]:
+        rows = await self._system.fetch(self._sql["outcome_counts"], service, since_seq, MAX_TENANTS)
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    async def _took_place(self, batch: Batch) -> bool:
+        """Whether a batch was committed. It was written whole or not at all, so one of its parts tells."""
+        if batch.outcomes:
+            [row] = await self._system.fetch(self._sql["resolve_outcomes"], batch.outcomes[0].seq)
+        elif batch.dead_letters:
+            [row] = await self._system.fetch(self._sql["resolve_dead_letter"], batch.dead_letters[0].event.id)
+        elif batch.delayed:
+            event = batch.delayed[0].event
+            [row] = await self._system.fetch(self._sql["resolve_delayed"], event.id, event.attempt)
+        else:
+            return len(await self._find(batch)) == len({(event.id, event.attempt) for event in batch.events})
+        return bool(row[0])
+
+    async def _places(self, batch: Batch) -> list[Entry]:
+        """The batch's own entries: they are numbered without gaps, and one stored before has an earlier number."""
+        index = {(event.id, event.attempt): place for place, event in reversed(list(enumerate(batch.events)))}
+        found = [(entry, entry.seq - index[entry.event.id, entry.event.attempt]) for entry in await self._find(batch)]
+        last_base = max((base for _, base in found), default=0)
+        return [entry for entry, base in found if base == last_base]
+
+    async def _find(self, batch: Batch) -> list[Entry]:
+        names = [event.id for event in batch.events], [event.attempt for event in batch.events]
+        return entries_of(await self._system.fetch(self._sql["find_entries"], *names))

@@ -1,0 +1,91 @@
+"""What a batch is on the wire: one statement that checks the fence, numbers the events and writes all parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from runtime.core.lease import Lease
+from runtime.errors import LeaseLostError
+from runtime.store.postgres.columns import (
+    dead_letter_columns,
+    delayed_columns,
+    event_columns,
+    outcome_columns,
+    placed,
+    queued_events,
+)
+from runtime.store.postgres.errors import store_error
+from runtime.store.postgres.fence import Fence
+from runtime.store.postgres.pool import Pool, Row
+from runtime.store.postgres.queues import QueueIds
+from runtime.store.records import Batch, Entry
+
+
+class Write:
+    """A batch ready to be sent under a lease."""
+
+    __slots__ = ("arguments", "batch", "lease", "queue_ids", "sql")
+
+    def __init__(
+        self, batch: Batch, lease: Lease, sql: str, arguments: Sequence[Any], queue_ids: Sequence[int]
+    ) -> None:
+        self.batch = batch
+        self.lease = lease
+        self.sql = sql
+        self.arguments = arguments
+        self.queue_ids = queue_ids
+
+    def places(self, row: Row) -> list[Entry]:
+        """The places of the batch's events, from the statement's answer."""
+        return placed(self.batch.events, self.queue_ids, row["last_seq"], row["seqs"])
+
+
+class Writer:
+    """Turns batches into statements."""
+
+    def __init__(self, pool: Pool, statements: dict[str, str], fence: Fence) -> None:
+        self._pool = pool
+        self._sql = statements
+        self._fence = fence
+        self._queues = QueueIds(pool, statements)
+
+    async def prepare(self, batch: Batch) -> Write:
+        """Find the queues of a batch, making those that are new. Before any lock is taken.
+
+        Raises:
+            LeaseLostError: no lease was acquired.
+            StoreUnavailableError: the database cannot be reached.
+        """
+        lease = self._fence.require()
+        shards = len(lease.shards)
+        queues = await self._queues.of((event.service, event.tenant) for event in queued_events(batch))
+        arguments: list[Any] = [*self._fence.arguments(lease)]
+        if batch.delayed or batch.dead_letters or (batch.events and batch.outcomes):
+            name = "write_batch"
+            arguments += event_columns(batch.events, queues, shards)
+            arguments += outcome_columns(batch.outcomes)
+            arguments += delayed_columns(batch.delayed, queues, shards)
+            arguments += dead_letter_columns(batch.dead_letters)
+        elif batch.events:
+            name = "write_events"
+            arguments += event_columns(batch.events, queues, shards)
+        else:
+            name = "write_outcomes"
+            arguments += outcome_columns(batch.outcomes)
+        queue_ids = [queues[event.service, event.tenant] for event in batch.events]
+        return Write(batch, lease, self._sql[name], arguments, queue_ids)
+
+    async def commit(self, batch: Batch) -> list[Entry]:
+        """Write a batch by itself. Raises as `Store.commit` does."""
+        write = await self.prepare(batch)
+        try:
+            rows = await self._pool.fetch_once(write.sql, *write.arguments)
+        except LeaseLostError as error:
+            raise self._fence.refused(write.lease, error) from error
+        return write.places(rows[0])
+
+    def error(self, error: Exception, write: Write) -> Exception:
+        """What a caller gets to see for an error of the driver in a transaction that sent `write`."""
+        seen = store_error(error, self._pool.address.schema)
+        return self._fence.refused(write.lease, seen) if isinstance(seen, LeaseLostError) else seen
