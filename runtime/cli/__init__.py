@@ -1,0 +1,5 @@
+"""The `postroom` command."""
+
+from runtime.cli.root import main
+
+__all__ = ["main"]

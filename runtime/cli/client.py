@@ -1,0 +1,123 @@
+"""The HTTP API as a Python object, for the commands. Errors come back as the classes that the app raised."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.parse
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+
+from actors.errors import PostroomError
+from runtime.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PayloadTooLargeError,
+    RuntimeFaultError,
+    StoreUnavailableError,
+    UnknownServiceError,
+)
+from runtime.http.views import (
+    Accepted,
+    DeadLetterJson,
+    DeadLetterPage,
+    Discarded,
+    ErrorDetail,
+    ErrorJson,
+    ServicesJson,
+    TreeJson,
+)
+from runtime.store.records import DeadLetterFilter
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 30.0
+PLAIN_ERRORS: dict[str, type[PostroomError]] = {
+    kind.__name__: kind for kind in (ConflictError, NotFoundError, StoreUnavailableError, UnknownServiceError)
+}
+
+
+class ClientError(RuntimeFaultError):
+    """The app could not be asked, or its answer means nothing."""
+
+
+class Client:
+    """Asks a running app at `url`. Every call raises ClientError when there is no usable answer."""
+
+    def __init__(self, url: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme != "http" or not parts.netloc or parts.path.strip("/"):
+            raise ClientError(f"{url!r} is not the URL of an app, which looks like http://127.0.0.1:8321")
+        self._netloc = parts.netloc
+        self._answer_seconds = answer_seconds
+
+    def tree(self) -> TreeJson:
+        return self._ask("GET", "/v1/tree", TreeJson)
+
+    def services(self) -> ServicesJson:
+        return self._ask("GET", "/v1/services", ServicesJson)
+
+    def enqueue(self, service: str, body: dict[str, object]) -> UUID:
+        path = f"/v1/services/{urllib.parse.quote(service, safe='')}/events"
+        return self._ask("POST", path, Accepted, body).id
+
+    def dead_letters(self, which: DeadLetterFilter) -> DeadLetterPage:
+        query: dict[str, object] = {"state": which.state or "all", "limit": which.limit}
+        for name in ("service", "tenant", "before"):
+            if getattr(which, name) is not None:
+                query[name] = getattr(which, name)
+        return self._ask("GET", f"/v1/dead-letters?{urllib.parse.urlencode(query)}", DeadLetterPage)
+
+    def dead_letter(self, event_id: UUID) -> DeadLetterJson:
+        return self._ask("GET", f"/v1/dead-letters/{event_id}", DeadLetterJson)
+
+    def replay(self, event_id: UUID, *, by: str, payload: bytes | None = None) -> UUID:
+        body: dict[str, object] = {"by": by}
+        if payload is not None:
+            body["payload"] = msgspec.Raw(payload)
+        return self._ask("POST", f"/v1/dead-letters/{event_id}/replay", Accepted, body).id
+
+    def discard(self, event_id: UUID, *, by: str, reason: str | None = None) -> None:
+        self._ask("POST", f"/v1/dead-letters/{event_id}/discard", Discarded, {"by": by, "reason": reason})
+
+    def _ask(self, method: str, path: str, kind: type[T], body: dict[str, object] | None = None) -> T:
+        status, text = self._exchange(method, path, None if body is None else msgspec.json.encode(body))
+        try:
+            if status >= http.client.BAD_REQUEST:
+                raise _error(msgspec.json.decode(text, type=ErrorJson).error)
+            return msgspec.json.decode(text, type=kind)
+        except msgspec.DecodeError as error:
+            raise ClientError(
+                f"http://{self._netloc} answers {status}, but not as this version of postroom does"
+            ) from error
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        try:
+            connection = http.client.HTTPConnection(self._netloc, timeout=self._answer_seconds)
+            try:
+                connection.request(method, path, body, headers)
+                response = connection.getresponse()
+                return response.status, response.read()
+            finally:
+                connection.close()
+        except TimeoutError as error:
+            raise ClientError(
+                f"no answer from http://{self._netloc} within {self._answer_seconds:g} s;"
+                " what was asked may still be done: look before you repeat it"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise ClientError(f"cannot reach http://{self._netloc}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def _error(detail: ErrorDetail) -> PostroomError:
+    if detail.field is not None:
+        kind = PayloadTooLargeError if detail.type == PayloadTooLargeError.__name__ else InvalidInputError
+        return kind(detail.field, detail.message)
+    return PLAIN_ERRORS.get(detail.type, ClientError)(detail.message)

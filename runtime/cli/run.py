@@ -1,0 +1,144 @@
+"""`postroom run`: the one command that starts an app with everything it needs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runtime.cli.output import examples
+from runtime.http.address import parse_address
+from runtime.settings import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_HTTP,
+    DEFAULT_MAX_DELAY_SECONDS,
+    DEFAULT_MAX_PAYLOAD_BYTES,
+    DEFAULT_WINDOW,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from runtime.running import Running
+
+DEFAULTS = Settings()
+LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+@click.command(
+    epilog=examples(
+        "postroom run flights:app",
+        "postroom run flights:app --data /var/lib/flights --http 127.0.0.1:0",
+        "POSTROOM_DATABASE=postgresql://localhost/flights postroom run flights:app",
+    ),
+)
+@click.argument("reference", metavar="MODULE:APP")
+@click.option(
+    "--database",
+    metavar="URL",
+    envvar="POSTROOM_DATABASE",
+    help="Use this PostgreSQL instead of an own one [env: POSTROOM_DATABASE].",
+)
+@click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA_DIR,
+    show_default=True,
+    metavar="DIR",
+    help="Where the own PostgreSQL keeps its data.",
+)
+@click.option(
+    "--http", metavar="HOST:PORT", help=f"Where HTTP listens; port 0 takes a free one [default: {DEFAULT_HTTP}]."
+)
+@click.option("--no-http", is_flag=True, help="Serve no HTTP; the other commands cannot reach the app then.")
+@click.option(
+    "--schema", default=DEFAULTS.schema, show_default=True, metavar="NAME", help="The database schema to live in."
+)
+@click.option(
+    "--max-payload-bytes",
+    type=int,
+    default=DEFAULT_MAX_PAYLOAD_BYTES,
+    show_default=True,
+    metavar="N",
+    help="Larger messages are refused.",
+)
+@click.option(
+    "--max-delay-seconds",
+    type=float,
+    default=DEFAULT_MAX_DELAY_SECONDS,
+    show_default=True,
+    metavar="S",
+    help="Longer delays are refused.",
+)
+@click.option(
+    "--window",
+    type=int,
+    default=DEFAULT_WINDOW,
+    show_default=True,
+    metavar="N",
+    help="Waiting events of a tenant and service held in memory.",
+)
+@click.option(
+    "--connections",
+    type=int,
+    default=DEFAULTS.connections,
+    show_default=True,
+    metavar="N",
+    help="Handlers that may use the database at once.",
+)
+@click.option("--pooled-connections", is_flag=True, help="The database is behind a transaction pooler.")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def run(
+    reference: str,
+    database: str | None,
+    data_dir: Path,
+    http: str | None,
+    schema: str,
+    max_payload_bytes: int,
+    max_delay_seconds: float,
+    window: int,
+    connections: int,
+    log_level: str,
+    *,
+    no_http: bool,
+    pooled_connections: bool,
+) -> None:
+    """Run an app until it is stopped.
+
+    APP is the name of the App in MODULE, which may lie in the current directory. With nothing else given, an own
+    PostgreSQL keeps everything in .postroom. SIGINT (Ctrl+C) and SIGTERM finish what runs and stop; a second one
+    stops at once. Nothing accepted is lost either way.
+    """
+    if http and no_http:
+        raise click.UsageError("--http and --no-http exclude each other.")
+    address = None if no_http else http or DEFAULT_HTTP
+    if address:
+        parse_address(address)
+    settings = Settings(
+        database=database,
+        data_dir=data_dir,
+        schema=schema,
+        http=address,
+        max_payload_bytes=max_payload_bytes,
+        max_delay_seconds=max_delay_seconds,
+        window=window,
+        connections=connections,
+        pooled_connections=pooled_connections,
+    )
+    logging.basicConfig(stream=sys.stderr, level=log_level.upper(), format=LOG_FORMAT)
+    # the event loop, the database driver and the HTTP server are not needed by the other commands
+    from runtime.cli.loading import load_app  # noqa: PLC0415
+    from runtime.cli.serving import serve  # noqa: PLC0415
+
+    app = load_app(reference)
+
+    def greet(running: Running) -> None:
+        place = f"HTTP on {running.url}" if running.url else "no HTTP"
+        click.echo(f"{app.name} is running: {place}; stop it with Ctrl+C")
+
+    serve(app, settings, greet)

@@ -1,0 +1,108 @@
+"""Runs an app until it stops by itself or a signal asks it to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from runtime.app import App
+from runtime.errors import RuntimeFaultError
+from runtime.running import Running
+from runtime.settings import Settings
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LAST_GRACE_SECONDS = 2.0
+"""How long the runtime may take to close its store after a second signal."""
+
+log = logging.getLogger("postroom")
+
+
+class GaveUpError(RuntimeFaultError):
+    """The app's supervision tree gave up."""
+
+
+class StoppedAtOnceError(RuntimeFaultError):
+    """A second signal, or one during the start, cut the app off. What it had accepted is on disk."""
+
+
+def serve(app: App, settings: Settings, on_running: Callable[[Running], None]) -> None:
+    """Run the app; return after a graceful stop.
+
+    Raises:
+        GaveUpError: the supervision tree gave up.
+        StoppedAtOnceError: it was told twice to stop.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(_serve(app, settings, on_running))
+        except asyncio.CancelledError:
+            raise StoppedAtOnceError(
+                "stopped at once; what was accepted is on disk and runs at the next start"
+            ) from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 # there is none for Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(app: App, settings: Settings, on_running: Callable[[Running], None]) -> None:
+    with _stop_on_signals() as stop:
+        async with app.running(settings) as running:
+            stop.graceful = True
+            on_running(running)
+            reason = await _first(running, stop)
+    if reason is not None:
+        raise GaveUpError(f"the app gave up: {type(reason).__name__}: {reason}") from reason
+
+
+async def _first(running: Running, stop: _Stop) -> BaseException | None:
+    """Why the app stopped by itself, or None as soon as it is asked to stop."""
+    stopped = asyncio.create_task(running.wait_stopped())
+    asked = asyncio.create_task(stop.asked.wait())
+    try:
+        await asyncio.wait({stopped, asked}, return_when=asyncio.FIRST_COMPLETED)
+        return stopped.result() if stopped.done() else None
+    finally:
+        stopped.cancel()
+        asked.cancel()
+
+
+class _Stop:
+    """What signals have asked for. The first asks to drain; a second, or one during the start, cuts off."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.graceful = False
+        self._task = asyncio.current_task()
+
+    def receive(self, number: signal.Signals) -> None:
+        if self.graceful and not self.asked.is_set():
+            log.warning("%s: finishing what runs; once more to stop at once", number.name)
+            self.asked.set()
+            return
+        log.warning("%s: stopping at once", number.name)
+        self.asked.set()
+        if self._task is not None:
+            self._task.cancel()
+        asyncio.get_running_loop().call_later(LAST_GRACE_SECONDS, os._exit, 1)
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[_Stop]:
+    loop = asyncio.get_running_loop()
+    stop = _Stop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop.receive, number)
+    try:
+        yield stop
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)

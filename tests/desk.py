@@ -1,0 +1,182 @@
+"""A small app without a database, for tests of what people see: HTTP and the command line."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+
+from actors.spec import Metadata
+from runtime.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PayloadTooLargeError,
+    StoreUnavailableError,
+    UnknownServiceError,
+)
+from runtime.operations import Readiness, ServiceInfo
+from runtime.store.records import (
+    Attempt,
+    AuditRecord,
+    Cause,
+    DeadLetterFilter,
+    DeadLetterView,
+    Event,
+)
+from runtime.tree import TreeNode
+
+BORN = 1_700_000_000.25
+MAX_PAYLOAD_BYTES = 1000
+
+
+class Flight(msgspec.Struct):
+    carrier: str
+    arr_delay: float
+
+
+class Desk:
+    """Implements `Operations` in memory. `unavailable` makes every call fail as a stopping app does."""
+
+    def __init__(self, name: str = "flights", dead_letters: int = 0) -> None:
+        self.app_name = name
+        self.ready = Readiness(True, [])
+        self.unavailable = False
+        self.enqueued: list[Event] = []
+        self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}
+
+    def tree(self) -> TreeNode:
+        leaf = TreeNode(
+            name="arrivals",
+            kind="service",
+            state="running",
+            since=BORN,
+            restarts=2,
+            last_reason="ValueError: [red]no delay[/red]\x1b[31m",
+            last_restart_at=BORN + 1,
+            mailbox_depth=7,
+            oldest_message_seconds=0.25,
+            handled=26398,
+        )
+        return TreeNode(
+            name=self.app_name,
+            kind="supervisor",
+            state="running",
+            since=BORN,
+            strategy="one_for_one",
+            children=(leaf,),
+            children_total=3,
+        )
+
+    def readiness(self) -> Readiness:
+        return self.ready
+
+    def services(self) -> list[ServiceInfo]:
+        return [ServiceInfo("arrivals", True, 8, 50, ["Flight"], Metadata(label="Arrivals", owner="ops"))]
+
+    async def enqueue_json(
+        self,
+        service: str,
+        payload: bytes,
+        *,
+        tenant: str,
+        key: str | None,
+        type_name: str | None,
+        event_id: UUID | None,
+        delay_seconds: float,
+        by: str,
+    ) -> UUID:
+        self._require_store()
+        if service != "arrivals":
+            raise UnknownServiceError(f"there is no service {service!r}; there are: arrivals")
+        if not tenant:
+            raise InvalidInputError("tenant", "must not be empty")
+        if delay_seconds > 600:
+            raise InvalidInputError("delay_seconds", "must be at most 600")
+        require_flight(payload)
+        event = Event(
+            event_id or UUID(int=len(self.enqueued) + 1),
+            service,
+            tenant,
+            key,
+            type_name or "Flight",
+            payload,
+            BORN,
+            by,
+        )
+        self.enqueued.append(event)
+        return event.id
+
+    async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
+        self._require_store()
+        found = [letter for letter in self.letters.values() if which.state in {None, letter.state}]
+        found = [letter for letter in found if which.service in {None, letter.event.service}]
+        found = [letter for letter in found if which.tenant in {None, letter.event.tenant}]
+        found = [letter for letter in found if which.before is None or letter.event.id.int < which.before.int]
+        brief = [msgspec.structs.replace(letter, attempts=[], audit=[]) for letter in found]
+        return sorted(brief, key=lambda letter: letter.event.id.int, reverse=True)[: which.limit]
+
+    async def dead_letter(self, event_id: UUID) -> DeadLetterView:
+        self._require_store()
+        letter = self.letters.get(event_id)
+        if letter is None:
+            raise NotFoundError(f"there is no dead letter {event_id}")
+        return letter
+
+    async def replay(self, event_id: UUID, *, by: str, payload: bytes | None = None) -> UUID:
+        letter = await self._open(event_id)
+        chosen = payload or letter.event.payload
+        require_flight(chosen)
+        new_id = UUID(int=event_id.int + 1000)
+        self.enqueued.append(msgspec.structs.replace(letter.event, id=new_id, payload=chosen, enqueued_by=by))
+        self._close(letter, "replayed", by, None, new_id)
+        return new_id
+
+    async def discard(self, event_id: UUID, *, by: str, reason: str | None = None) -> None:
+        self._close(await self._open(event_id), "discarded", by, reason, None)
+
+    async def _open(self, event_id: UUID) -> DeadLetterView:
+        letter = await self.dead_letter(event_id)
+        if letter.state != "open":
+            raise ConflictError(f"the dead letter {event_id} is {letter.state} already")
+        return letter
+
+    def _close(self, letter: DeadLetterView, state: str, by: str, detail: str | None, new_id: UUID | None) -> None:
+        self.letters[letter.event.id] = msgspec.structs.replace(
+            letter, state=state, replayed_as=new_id, audit=[AuditRecord(state, by, BORN + 5, detail)]
+        )
+
+    def _require_store(self) -> None:
+        if self.unavailable:
+            raise StoreUnavailableError("the app is stopping")
+
+
+def require_flight(payload: bytes) -> None:
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLargeError("payload", f"is {len(payload)} bytes, the limit is {MAX_PAYLOAD_BYTES}")
+    try:
+        msgspec.json.decode(payload, type=Flight)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `$")
+        raise InvalidInputError("payload" + path.rstrip("`"), problem) from None
+
+
+def make_letter(number: int) -> DeadLetterView:
+    event = Event(
+        UUID(int=number),
+        "arrivals",
+        "UA" if number % 2 else "DL",
+        "N14228",
+        "Flight",
+        b'{"carrier":"UA","arr_delay":%d,"seen":12345678901234567890123}' % number,
+        BORN + number,
+        "loader",
+        3,
+    )
+    return DeadLetterView(
+        event,
+        Cause("MissingArrivalError", "flight 1545 has no arrival delay", 'Traceback:\n  File "flights.py", line 7'),
+        BORN + number + 1,
+        "open",
+        attempts=[Attempt(1, BORN, "retry", BORN, BORN + 0.5, "MissingArrivalError: flight 1545")],
+    )
