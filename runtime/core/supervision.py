@@ -45,6 +45,7 @@ from runtime.core.supervision_events import (
     DeleteRequested,
     Escalate,
     Event,
+    Forget,
     Instruction,
     RestartDue,
     RestartRequested,
@@ -86,7 +87,7 @@ class SupervisorMachine(SupervisorState):
             raise ChildConflictError(f"supervisor {self._name!r} is {self._phase}; stop it before starting it again")
         self._failure, self._start_failed, self._deadline = None, False, math.inf
         self._restarts.clear()
-        self._roster.begin_life()
+        self._out.extend(Forget(name) for name in self._roster.begin_life())
         self._unstarted = set(self.children)
         self._phase = Phase.STARTING
 
@@ -201,7 +202,7 @@ class SupervisorMachine(SupervisorState):
         if child is None or child.life != event.life or not child.up:
             return  # a late report of a life that is over
         if child.state is ChildState.STARTING:
-            child.early_exit = event
+            child.early_exit = child.early_exit or event
             return
         child.record_exit(self._at, describe(event.reason), explained=event.explained)
         if child.state is ChildState.STOPPING:
@@ -269,7 +270,7 @@ class SupervisorMachine(SupervisorState):
         self._require_running()
         if event.name in self.children:
             raise ChildConflictError(f"supervisor {self._name!r} already has a child {event.name!r}; delete it first")
-        child = self._roster.add(event.name, event.supervision)
+        child = self._roster.replace(event.name, event.supervision)
         child.up_ticket = event.ticket
         self._roster.want(child)
 
@@ -293,7 +294,7 @@ class SupervisorMachine(SupervisorState):
 
     def _on_delete_requested(self, event: DeleteRequested) -> None:
         self._require_running()
-        self._roster.forget(self._find_idle(event.name))
+        self._remove(self._find_idle(event.name), for_good=True)
 
     def _require_running(self) -> None:
         if self._phase is not Phase.RUNNING:
@@ -335,7 +336,11 @@ class SupervisorMachine(SupervisorState):
         if child.wanted:
             self._roster.want(child)
         elif self._phase is Phase.RUNNING and child.waits_for is None and (child.temporary or child.unborn):
-            self._roster.remove(child)
+            self._remove(child, for_good=False)
+
+    def _remove(self, child: ChildRecord, *, for_good: bool) -> None:
+        if self._roster.remove(child, for_good=for_good):
+            self._out.append(Forget(child.name))
 
     _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Any, Any], None]]] = {
         StartRequested: _on_start_requested,

@@ -141,6 +141,12 @@ class Answer(msgspec.Struct, frozen=True):
     error: BaseException | None
 
 
+class Forget(msgspec.Struct, frozen=True):
+    """The child has left the list and does not come back."""
+
+    name: str
+
+
 class Started(msgspec.Struct, frozen=True):
     """Every child has started."""
 
@@ -168,6 +174,7 @@ Instruction = (
     | ScheduleRestart
     | CancelRestart
     | Answer
+    | Forget
     | Started
     | StartFailed
     | Escalate

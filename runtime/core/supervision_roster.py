@@ -32,28 +32,33 @@ class Roster:
         child = self.children[name] = ChildRecord(name, supervision, self._positions)
         return child
 
+    def replace(self, name: str, supervision: Supervision) -> ChildRecord:
+        """Add a child by request; a temporary one of that name that has ended is not part of the next life now."""
+        self._specs.pop(name, None)
+        return self.add(name, supervision)
+
     def keep(self, child: ChildRecord) -> None:
         """Make the child part of the supervisor's next life as well; a temporary one that was added is not."""
         if not child.temporary:
             self._specs.setdefault(child.name, child.supervision)
 
-    def remove(self, child: ChildRecord) -> None:
+    def remove(self, child: ChildRecord, *, for_good: bool) -> bool:
+        """Take the child off the list, `for_good` or for this life; whether it does not come back in the next."""
         del self.children[child.name]
         self.departed.extend((child.name, ended) for ended in child.exits)
+        if for_good:
+            self._specs.pop(child.name, None)
+        return child.name not in self._specs
 
-    def forget(self, child: ChildRecord) -> None:
-        """Remove the child from the next life too."""
-        self._specs.pop(child.name, None)
-        self.remove(child)
-
-    def begin_life(self) -> None:
-        """The children of the supervisor's new life, with the history of those known from the one before."""
+    def begin_life(self) -> list[str]:
+        """List the children of a new life, with the history that is known of them; returns who is not among them."""
         known, self.children, self._positions = self.children, {}, 0
         for name, supervision in self._specs.items():
             child = self.add(name, supervision)
             if name in known:
                 child.take_over(known[name])
             self.want(child)
+        return [name for name in known if name not in self._specs]
 
     def want(self, child: ChildRecord) -> None:
         """Start the child as soon as it is down."""

@@ -27,6 +27,7 @@ from runtime.core.supervision_events import (
     DeleteRequested,
     Escalate,
     Event,
+    Forget,
     Instruction,
     RestartDue,
     RestartRequested,
@@ -109,6 +110,8 @@ class World:
                 del self.timers[name]
             case Answer(ticket=ticket):
                 self.tickets.remove(ticket)
+            case Forget(name=name):
+                assert name not in self.alive
             case Started():
                 assert not self.ended
             case Stopped():
