@@ -1,0 +1,19 @@
+"""Telling a lack of room from other failures."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_TEXTS = tuple(os.strerror(number) for number in sorted(_ERRNOS))
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether `error` says that a disk, a quota or a limit on the size of files is exhausted."""
+    return error.errno in _ERRNOS
+
+
+def disk_full_line(output: str) -> str | None:
+    """The first line of a program's output, in the C locale, that says so; None if none does."""
+    return next((line.strip() for line in output.splitlines() if any(text in line for text in _TEXTS)), None)
