@@ -133,3 +133,12 @@ def _both(actor: type, one: Handler, other: Handler, problem: str) -> str:
 
 def _show(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def handler_for(handlers: Mapping[type, Handler], kind: type) -> Handler | None:
+    """The handler that takes messages of a class: its own, or that of its nearest base class."""
+    for base in kind.__mro__:
+        handler = handlers.get(base)
+        if handler is not None:
+            return handler
+    return None

@@ -77,3 +77,7 @@ class ServerTooOldError(StoreError):
 
 class ServerEndedError(StoreError):
     """The embedded server's process has ended."""
+
+
+class TablesError(StoreError):
+    """The SQL given to `App.tables` cannot be run."""

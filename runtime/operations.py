@@ -64,7 +64,7 @@ class Operations(Protocol):
 
         Raises:
             UnknownServiceError: no service has that name.
-            InvalidInputError: tenant, key, type, delay or payload; its `field` names the place, such as `payload.delay`.
+            InvalidInputError: tenant, key, type, delay or payload; its `field` names the place, as in `payload.delay`.
             PayloadTooLargeError: the payload is over the limit.
             StoreUnavailableError: the app is stopping. While the database is away the call waits.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -19,11 +19,14 @@ Row: TypeAlias = asyncpg.Record
 CLOSE_SECONDS = 5.0
 
 
+Server = str | Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+
+
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where the server is and how to speak to it."""
 
-    server: str | Mapping[str, Any]
-    """A DSN, or keyword arguments of `asyncpg.connect`."""
+    server: Server
+    """A DSN, or keyword arguments of `asyncpg.connect`, or what gives them for each connection anew."""
     schema: str
     application_name: str
     pooler: bool = False
@@ -38,7 +41,8 @@ async def connect(address: Address, *, command_timeout_seconds: float | None) ->
     Raises:
         StoreUnavailableError: the server cannot be reached.
     """
-    options: dict[str, Any] = {"dsn": address.server} if isinstance(address.server, str) else dict(address.server)
+    server = address.server() if callable(address.server) else address.server
+    options: dict[str, Any] = {"dsn": server} if isinstance(server, str) else dict(server)
     settings = {"application_name": address.application_name, **options.pop("server_settings", {})}
     options.setdefault("timeout", address.connect_timeout_seconds)
     if address.pooler:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
 from uuid import UUID
 
 from runtime.core.lease import Lease
 from runtime.errors import LeaseLostError
+from runtime.store.postgres.autocommit import AutocommitDatabase
 from runtime.store.postgres.columns import entries_of
 from runtime.store.postgres.dead_letters import DeadLetters
 from runtime.store.postgres.errors import store_error
 from runtime.store.postgres.fence import Fence
 from runtime.store.postgres.lease import LeaseSession
 from runtime.store.postgres.migration import MIGRATIONS, Migrator
-from runtime.store.postgres.pool import Address, Pool
+from runtime.store.postgres.pool import Address, Pool, Server
 from runtime.store.postgres.releases import Releases
 from runtime.store.postgres.unit_of_work import PostgresUnitOfWork
 from runtime.store.postgres.writer import Writer
@@ -31,16 +31,16 @@ MAX_TENANTS = 10_000
 class PostgresStore:
     """`runtime.store.port.Store` in one schema of one database.
 
-    `server` is a DSN or the keyword arguments of `asyncpg.connect`. The store's own statements and the handlers' units
-    of work have pools of their own (`system_connections` and `work_connections`), so that handlers that wait for each
-    other cannot keep anything from being recorded; one connection more holds the lease. `pooler` must be set behind a
-    transaction pooler: then no statement is prepared for longer than its transaction, at the price of three more
-    round trips a batch.
+    `server` is a DSN, or the keyword arguments of `asyncpg.connect`, or what gives them for each connection anew. The
+    store's own statements and the handlers' units of work have pools of their own (`system_connections` and
+    `work_connections`), so that handlers that wait for each other cannot keep anything from being recorded; one
+    connection more holds the lease. `pooler` must be set behind a transaction pooler: then no statement is prepared
+    for longer than its transaction, at the price of three more round trips a batch.
     """
 
     def __init__(
         self,
-        server: str | Mapping[str, Any],
+        server: Server,
         *,
         schema: str = DEFAULT_SCHEMA,
         application_name: str = "postroom",
@@ -57,6 +57,11 @@ class PostgresStore:
         self._lease = LeaseSession(self._system, self._sql, self._fence)
         self._releases = Releases(self._system, self._sql, self._fence, self._lease)
         self._dead_letters = DeadLetters(self._system, self._sql, self._writer)
+
+    @property
+    def database(self) -> AutocommitDatabase:
+        """The database outside of any event."""
+        return AutocommitDatabase(self._work)
 
     async def open(self) -> None:
         self._system.open()

@@ -1,0 +1,171 @@
+"""The way in: what is given becomes an event, or is refused with the field that is wrong. Nothing is stored here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+import msgspec
+
+from actors.context import Clock
+from actors.message import DYNAMIC, Message
+from runtime.definition import Codec, ServiceDefinition
+from runtime.errors import InvalidInputError, PayloadTooLargeError, UnknownServiceError
+from runtime.ids import parse_id
+from runtime.store.records import Delayed, Event
+
+MAX_NAME_CHARACTERS = 200
+WELL_FORMED = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What is refused at the border."""
+
+    max_payload_bytes: int
+    max_delay_seconds: float
+
+
+class Admission:
+    """Turns messages into events for the services of one app."""
+
+    def __init__(
+        self,
+        services: Mapping[str, ServiceDefinition],
+        limits: Limits,
+        *,
+        new_id: Callable[[], UUID],
+        clock: Clock,
+    ) -> None:
+        self._services = services
+        self._codecs = {name: Codec(service) for name, service in services.items()}
+        self._limits = limits
+        self._new_id = new_id
+        self._clock = clock
+
+    def codec(self, service: str) -> Codec:
+        """Raises UnknownServiceError."""
+        codec = self._codecs.get(service)
+        if codec is None:
+            known = ", ".join(sorted(self._codecs)) or "none"
+            raise UnknownServiceError(f"no service is named {service!r}; this app has: {known}")
+        return codec
+
+    def event(
+        self,
+        service: str,
+        message: Message,
+        *,
+        tenant: str,
+        key: str | None,
+        by: str,
+        event_id: UUID | None = None,
+        cause: UUID | None = None,
+    ) -> Event:
+        """An event for a typed or dynamic message. Raises UnknownServiceError, InvalidInputError."""
+        codec = self.codec(service)
+        name = codec.name_of(message)
+        if name is None:
+            raise InvalidInputError("message", f"{service} does not take {type(message).__name__}")
+        try:
+            payload = codec.encode(message)
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            raise InvalidInputError("message", f"cannot be encoded as JSON: {error}") from None
+        return self._build(service, name, payload, tenant, key, by, event_id, cause, None)
+
+    def json_event(
+        self,
+        service: str,
+        payload: bytes,
+        *,
+        tenant: str,
+        key: str | None,
+        type_name: str | None,
+        by: str,
+        event_id: UUID | None = None,
+        origin: UUID | None = None,
+    ) -> Event:
+        """An event for a payload that is JSON text. Raises UnknownServiceError, InvalidInputError."""
+        codec = self.codec(service)
+        name = self._type_name(service, codec, type_name)
+        self._require_size(payload)
+        try:
+            codec.decode(name, payload)
+        except msgspec.DecodeError as error:
+            raise _payload_error(error) from None
+        except UnicodeDecodeError:
+            raise InvalidInputError("payload", "is not UTF-8") from None
+        return self._build(service, name, bytes(payload), tenant, key, by, event_id, None, origin)
+
+    def emit(
+        self, cause: Event, service: str, message: Message, tenant: str | None, key: str | None, delay_seconds: float
+    ) -> Event | Delayed:
+        """What a handler emits, on behalf of the event it handles."""
+        event = self.event(
+            service, message, tenant=tenant or cause.tenant, key=key, by=f"service:{cause.service}", cause=cause.id
+        )
+        return self.delayed(event, delay_seconds)
+
+    def delayed(self, event: Event, delay_seconds: float) -> Event | Delayed:
+        """The event itself, or with a delay what waits in its place. Raises InvalidInputError."""
+        limit = self._limits.max_delay_seconds
+        if not 0 <= delay_seconds <= limit:
+            raise InvalidInputError("delay_seconds", f"must be between 0 and {limit:g}, not {delay_seconds}")
+        return Delayed(event, self._clock.now() + delay_seconds) if delay_seconds else event
+
+    def _build(
+        self,
+        service: str,
+        name: str,
+        payload: bytes,
+        tenant: str,
+        key: str | None,
+        by: str,
+        event_id: UUID | None,
+        cause: UUID | None,
+        origin: UUID | None,
+    ) -> Event:
+        self._require_size(payload)
+        require_name("tenant", tenant)
+        if key is not None:
+            require_name("key", key)
+        elif self._services[service].keyed:
+            raise InvalidInputError("key", f"is required: {service} has one actor per key")
+        require_name("by", by)
+        identity = self._new_id() if event_id is None else parse_id(str(event_id))
+        now = self._clock.now()
+        return Event(identity, service, tenant, key, name, payload, now, by, 1, cause, origin)
+
+    def _type_name(self, service: str, codec: Codec, given: str | None) -> str:
+        if given is None:
+            if len(codec.names) == 1:
+                return codec.names[0]
+            if DYNAMIC in codec.names:
+                return DYNAMIC
+            raise InvalidInputError("type", f"is required: {service} takes {', '.join(codec.names)}")
+        if given not in codec.names:
+            known = ", ".join(name or "dynamic events" for name in codec.names)
+            raise InvalidInputError("type", f"{service} does not take {given!r}; it takes {known}")
+        return given
+
+    def _require_size(self, payload: bytes) -> None:
+        limit = self._limits.max_payload_bytes
+        if len(payload) > limit:
+            raise PayloadTooLargeError("payload", f"is {len(payload):,} bytes; the limit is {limit:,}")
+
+
+def require_name(field: str, value: str) -> None:
+    """Raise InvalidInputError unless `value` can name a tenant, a key or a person."""
+    if not isinstance(value, str):
+        raise InvalidInputError(field, f"must be a string, not {type(value).__name__}")
+    if not value:
+        raise InvalidInputError(field, "must not be empty")
+    if len(value) > MAX_NAME_CHARACTERS:
+        raise InvalidInputError(field, f"has {len(value)} characters; the limit is {MAX_NAME_CHARACTERS}")
+    if not WELL_FORMED.fullmatch(value):
+        raise InvalidInputError(field, "must not contain control characters or lone surrogates")
+
+
+def _payload_error(error: msgspec.DecodeError) -> InvalidInputError:
+    text, _, path = str(error).partition(" - at `$")
+    return InvalidInputError(f"payload{path.rstrip('`')}", text)

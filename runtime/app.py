@@ -1,0 +1,141 @@
+"""An app: services, their tables, and the way to run them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from actors.actor import Actor
+from actors.errors import SpecError
+from actors.message import Message
+from actors.ref import Ref
+from runtime.definition import NAME, ServiceDefinition
+from runtime.errors import RuntimeFaultError
+from runtime.running import Running
+from runtime.settings import Settings
+
+
+class NotRunningError(RuntimeFaultError):
+    """The app is asked for something that it can do only while it runs."""
+
+
+class Enqueue(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of many: see `App.enqueue` for the fields."""
+
+    message: Message
+    tenant: str
+    key: str | None = None
+    id: UUID | None = None
+
+
+class App:
+    """What an app consists of. Declare it in a module; `postroom run MODULE:APP` runs it.
+
+    Raises:
+        SpecError: the name is not a lower-case word.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not NAME.fullmatch(name):
+            raise SpecError("name", f"{name!r} must be a lower-case word of at most 63 letters, digits, - or _")
+        self.name = name
+        self._services: dict[str, ServiceDefinition] = {}
+        self._tables: list[str] = []
+        self._running: Running | None = None
+
+    @property
+    def services(self) -> Mapping[str, ServiceDefinition]:
+        return MappingProxyType(self._services)
+
+    def service(self, name: str, actor: type[Actor], **settings: Any) -> ServiceDefinition:
+        """Register an actor class under a name; `settings` are the fields of `ServiceDefinition`.
+
+        Raises:
+            SpecError: a setting is out of range or unknown, the class has no handlers, or the name is taken.
+        """
+        if name in self._services:
+            raise SpecError("name", f"a service is named {name!r} already")
+        unknown = set(settings) - set(ServiceDefinition.__struct_fields__)
+        if unknown:
+            raise SpecError(min(unknown), f"is no setting of a service; there are {', '.join(_SETTINGS)}")
+        definition = ServiceDefinition(name=name, actor=actor, **settings)
+        self._services[name] = definition
+        return definition
+
+    def tables(self, sql: str) -> None:
+        """Have SQL run at every start, before the services start, in one transaction under a lock.
+
+        It must be idempotent: `create table if not exists ...`.
+        """
+        self._tables.append(sql)
+
+    @contextlib.asynccontextmanager
+    async def running(self, settings: Settings | None = None) -> AsyncIterator[Running]:
+        """Run the app inside an `async with` block.
+
+        Raises:
+            RuntimeFaultError: it runs already.
+            PostroomError: it cannot start; nothing is left running.
+        """
+        if self._running is not None:
+            raise RuntimeFaultError(f"{self.name} is running already")
+        self._running = running = Running(self.name, self._services, self._tables, settings or Settings())
+        try:
+            await running.start()
+            yield running
+        finally:
+            self._running = None
+            await running.stop()
+
+    async def enqueue(
+        self,
+        service: str,
+        message: Message,
+        *,
+        tenant: str,
+        key: str | None = None,
+        id: UUID | None = None,  # noqa: A002 # the word people expect
+        delay_seconds: float = 0.0,
+        by: str = "app",
+    ) -> UUID:
+        """Accept an event and return its id once it is on disk.
+
+        `id` is a UUIDv7; enqueueing twice with one id is harmless. Events of one tenant, service and key are handled
+        one at a time, in the order accepted. While the database is away the call waits.
+
+        Raises:
+            UnknownServiceError, InvalidInputError: nothing was stored.
+            NotRunningError: outside `running`.
+        """
+        running = self._require_running()
+        event = running.admission.event(service, message, tenant=tenant, key=key, by=by, event_id=id)
+        await running.append([running.admission.delayed(event, delay_seconds)])
+        return event.id
+
+    async def enqueue_many(self, service: str, many: Iterable[Enqueue], *, by: str = "app") -> list[UUID]:
+        """Accept many events in as few commits as they need, and return their ids once all are on disk.
+
+        Every one is checked before the first is stored. Raises as `enqueue`.
+        """
+        running = self._require_running()
+        build = running.admission.event
+        events = [build(service, one.message, tenant=one.tenant, key=one.key, by=by, event_id=one.id) for one in many]
+        await running.append(events)
+        return [event.id for event in events]
+
+    def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref:
+        """The reference of a service's actor, for messages in memory. Raises UnknownServiceError."""
+        return self._require_running().machinery.lookup(service, tenant, key)
+
+    def _require_running(self) -> Running:
+        if self._running is None:
+            raise NotRunningError(f"{self.name} is not running; use `async with app.running():`")
+        return self._running
+
+
+_SETTINGS = [field for field in ServiceDefinition.__struct_fields__ if field not in {"name", "actor"}]

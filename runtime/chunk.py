@@ -1,0 +1,187 @@
+"""One slot's work: a chunk of one tenant's events, run one after another in one unit of work.
+
+    deliver -> handler ends -> keep or undo -> next event ... -> settle
+
+A chunk that sent no statement hands its outcomes to the journal and is done. One that did commits them itself, with
+its writes. When the connection is lost it runs again once the database is back; when the commit itself is refused,
+each event runs alone, so that the one to blame is found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from actors.context import Clock
+from actors.database import Database
+from actors.errors import ActorStoppedError
+from runtime.context import Emitter
+from runtime.core.fair_share import Taken
+from runtime.core.supervision_errors import describe
+from runtime.delivery import Delivery
+from runtime.errors import CommitUnknownError, LeaseLostError, StoreUnavailableError
+from runtime.failures import UndecodableError
+from runtime.journal import RETRY_SECONDS
+from runtime.store.records import Batch, Delayed, Entry, Event, Outcome, OutcomeKind
+
+if TYPE_CHECKING:
+    from runtime.service import Service
+
+LOGGER = logging.getLogger("postroom.chunk")
+
+Chunk = list[Taken[Entry]]
+
+
+class ChunkRun:
+    """A chunk in a slot of a service."""
+
+    __slots__ = ("_batch", "_chunk", "_current", "_index", "_life", "_service", "_todo", "_unit", "seconds", "slot")
+
+    def __init__(self, service: Service, chunk: Chunk, slot: int) -> None:
+        self._service = service
+        self._life = service.life
+        self._chunk = chunk
+        self._todo: deque[Chunk] = deque([chunk])
+        self.slot = slot
+        self.seconds: dict[int, float] = {}
+        """Run time used by each entry, by seq."""
+
+    @property
+    def clock(self) -> Clock:
+        return self._service.clock
+
+    @property
+    def emitter(self) -> Emitter:
+        return self._service.emitter
+
+    @property
+    def database(self) -> Database:
+        return self._unit.database
+
+    @property
+    def chunk(self) -> Chunk:
+        return self._chunk
+
+    def start(self) -> None:
+        """Run the next part of the chunk, or leave the slot."""
+        if self._life is not self._service.life:
+            return
+        if not self._todo:
+            self._service.left(self)
+            return
+        self._current = self._todo.popleft()
+        self._index = 0
+        self._batch = Batch()
+        self._unit = self._service.store.unit_of_work()
+        self._deliver()
+
+    def succeeded(self, delivery: Delivery, emitted: list[Event | Delayed]) -> None:
+        self._unit.keep_event()
+        outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, delivery.started_at, self.clock.now())
+        self._batch.outcomes.append(outcome)
+        for one in emitted:
+            if isinstance(one, Delayed):
+                self._batch.delayed.append(one)
+            else:
+                self._batch.events.append(one)
+        self._advance(delivery)
+
+    def failed(self, delivery: Delivery, error: BaseException) -> None:
+        self._unit.undo_event()
+        if not self._unit.lost:
+            self._service.failures.add(self._batch, delivery.entry, error, delivery.started_at)
+        self._advance(delivery)
+
+    def abandoned(self) -> None:
+        """The actor was stopped over it: the events stay in the log, without outcome."""
+        self._service.background(self._unit.rollback())
+
+    def recorded(self, batch: Batch) -> None:
+        """The journal wrote the outcomes of this part."""
+        entries = {taken.entry.seq: taken.entry for taken in self._chunk}
+        self._service.recorded([entries[outcome.seq] for outcome in batch.outcomes])
+
+    def _advance(self, delivery: Delivery) -> None:
+        seq = delivery.entry.seq
+        self.seconds[seq] = self.seconds.get(seq, 0.0) + delivery.run_seconds
+        self._index += 1
+        if self._unit.lost:
+            self._service.background(self._run_again())
+        else:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        while self._index < len(self._current):
+            entry = self._current[self._index].entry
+            try:
+                message = self._service.codec.decode_event(entry.event)
+            except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+                undecodable = UndecodableError(
+                    f"payload does not fit {entry.event.type or 'a dynamic event'!r}: {error}"
+                )
+                self._service.failures.add(self._batch, entry, undecodable, self.clock.now())
+                self._index += 1
+                continue
+            self._unit.begin_event()
+            try:
+                self._service.cell_for(entry, self.slot).post(Delivery(self, entry, message))
+            except ActorStoppedError:
+                self.abandoned()
+            return
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._unit.opened:
+            self._service.background(self._commit())
+            return
+        self._service.journal.record(self._batch, self)
+        self.start()
+
+    async def _commit(self) -> None:
+        if self._service.journal.unrecorded:  # an earlier event of a key must not be recorded after a later one
+            await self._service.journal.flush()
+        try:
+            await self._service.commit(self._unit, self._batch)
+        except CommitUnknownError:
+            if not await self._took_place():
+                await self._run_again()
+                return
+        except LeaseLostError:
+            raise
+        except StoreUnavailableError:
+            await self._run_again()
+            return
+        except Exception as error:  # noqa: BLE001 # whatever the database found wrong with the handlers' writes
+            await self._find_culprit(error)
+            return
+        self.recorded(self._batch)
+        self.start()
+
+    async def _took_place(self) -> bool:
+        while True:
+            try:
+                return await self._service.resolve(self._batch)
+            except StoreUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _run_again(self) -> None:
+        LOGGER.warning("a chunk of %s lost its connection and runs again", self._service.name)
+        await self._unit.rollback()
+        await self._service.wait_database()
+        self._todo.appendleft(self._current)
+        self.start()
+
+    async def _find_culprit(self, error: Exception) -> None:
+        await self._unit.rollback()
+        LOGGER.info("a commit of %s was refused: %s", self._service.name, describe(error))
+        if len(self._current) > 1:
+            self._todo.extendleft([taken] for taken in reversed(self._current))
+        else:
+            failed = Batch()
+            self._service.failures.add(failed, self._current[0].entry, error, self.clock.now())
+            self._service.journal.record(failed, self)
+        self.start()

@@ -1,0 +1,153 @@
+"""The contexts that actors see: one for messages in memory and hooks, one for durable events."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from actors.actor import Actor
+from actors.context import Clock
+from actors.database import Database
+from actors.errors import ActorError
+from actors.message import Message
+from actors.ref import Ref
+from actors.spec import Supervision
+
+if TYPE_CHECKING:
+    from runtime.store.records import Delayed, Event
+
+LOGGER = logging.getLogger("postroom.actors")
+
+
+class Surroundings(Protocol):
+    """What an actor's context needs to know of the place the actor lives in."""
+
+    @property
+    def service(self) -> str: ...
+    @property
+    def tenant(self) -> str | None: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ref(self) -> Ref: ...
+    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
+    async def spawn(self, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref: ...
+
+
+class MemoryContext:
+    """The context of hooks and of messages in memory."""
+
+    __slots__ = ("_surroundings",)
+
+    event_id: UUID | None = None
+    attempt: int = 1
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+
+    @property
+    def service(self) -> str:
+        return self._surroundings.service
+
+    @property
+    def tenant(self) -> str | None:
+        return self._surroundings.tenant
+
+    @property
+    def key(self) -> str | None:
+        return self._surroundings.key
+
+    @property
+    def clock(self) -> Clock:
+        return self._surroundings.clock
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        facts = {"service": self.service, "tenant": self.tenant, "key": self.key, "event_id": self.event_id}
+        return logging.LoggerAdapter(LOGGER, facts)
+
+    @property
+    def db(self) -> Database:
+        raise ActorError("self.db is available only while a durable event is handled")
+
+    @property
+    def me(self) -> Ref:
+        return self._surroundings.ref
+
+    def emit(
+        self,
+        service: str,
+        message: Message,  # noqa: ARG002 # the protocol's signature
+        *,
+        tenant: str | None = None,  # noqa: ARG002 # as above
+        key: str | None = None,  # noqa: ARG002 # as above
+        delay_seconds: float = 0.0,  # noqa: ARG002 # as above
+    ) -> UUID:
+        raise ActorError(f"emit({service!r}) is available only while a durable event is handled; use App.enqueue")
+
+    def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref:
+        return self._surroundings.lookup(service, tenant, key)
+
+    async def spawn(self, actor: type[Actor], name: str, *, supervision: Supervision | None = None) -> Ref:
+        return await self._surroundings.spawn(actor, name, supervision)
+
+
+class Emitter(Protocol):
+    """Makes an event of what a handler emits, or refuses it."""
+
+    def emit(
+        self, cause: Event, service: str, message: Message, tenant: str | None, key: str | None, delay_seconds: float
+    ) -> Event | Delayed: ...
+
+
+class EventContext(MemoryContext):
+    """The context of one attempt at a durable event. It is closed when the handler ends."""
+
+    __slots__ = ("_database", "_emitter", "_event", "_open", "attempt", "emitted", "event_id")
+
+    def __init__(self, surroundings: Surroundings, event: Event, database: Database, emitter: Emitter) -> None:
+        super().__init__(surroundings)
+        self._event = event
+        self._database = database
+        self._emitter = emitter
+        self._open = True
+        self.event_id = event.id
+        self.attempt = event.attempt
+        self.emitted: list[Event | Delayed] = []
+
+    @property
+    def tenant(self) -> str:
+        return self._event.tenant
+
+    @property
+    def key(self) -> str | None:
+        return self._event.key
+
+    @property
+    def db(self) -> Database:
+        self._require_open("self.db")
+        return self._database
+
+    def emit(
+        self,
+        service: str,
+        message: Message,
+        *,
+        tenant: str | None = None,
+        key: str | None = None,
+        delay_seconds: float = 0.0,
+    ) -> UUID:
+        self._require_open("emit")
+        emitted = self._emitter.emit(self._event, service, message, tenant, key, delay_seconds)
+        self.emitted.append(emitted)
+        return emitted.event.id if hasattr(emitted, "event") else emitted.id
+
+    def close(self) -> None:
+        self._open = False
+
+    def _require_open(self, what: str) -> None:
+        if not self._open:
+            raise ActorError(f"{what}: the handler of event {self._event.id} has ended")

@@ -1,0 +1,93 @@
+"""What a service is: an actor class under a name, with its settings. Checked when it is declared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from actors.actor import Actor
+from actors.errors import SpecError
+from actors.message import DYNAMIC, Message, message_name
+from actors.spec import Metadata, RetryPolicy, Supervision
+from runtime.store.records import Event
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+DEFAULT_SLOTS = 16
+DEFAULT_INSTANCES = 10_000
+
+
+class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
+    """One service.
+
+    `slots` is how many handlers run at once, `chunk_size` how many events share a database transaction. A keyed service
+    has one actor per tenant and key, of which at most `instances` idle ones are kept; any other has one per slot.
+
+    Raises:
+        SpecError: a field is out of range or contradicts another.
+    """
+
+    name: str
+    actor: type[Actor]
+    keyed: bool = False
+    slots: int = DEFAULT_SLOTS
+    chunk_size: int = 1
+    instances: int = DEFAULT_INSTANCES
+    retry: RetryPolicy = RetryPolicy()
+    supervision: Supervision = Supervision()
+    metadata: Metadata = Metadata()
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise SpecError("name", f"{self.name!r} must be a lower-case word of at most 63 letters, digits, - or _")
+        _require_actor(self.actor)
+        for field, low, high in (("slots", 1, 10_000), ("chunk_size", 1, 1_000), ("instances", 1, 10_000_000)):
+            value = getattr(self, field)
+            if not low <= value <= high:
+                raise SpecError(field, f"must be between {low} and {high}, not {value}")
+
+    def decoders(self) -> Mapping[str, msgspec.json.Decoder[Any]]:
+        """A decoder for each message the service takes, by the message's name."""
+        return {
+            message_name(kind): msgspec.json.Decoder(dict[str, Any] if kind is dict else kind)
+            for kind in self.actor.handlers
+        }
+
+    def message_names(self) -> list[str]:
+        return sorted(message_name(kind) for kind in self.actor.handlers)
+
+
+def _require_actor(actor: object) -> None:
+    if not (isinstance(actor, type) and issubclass(actor, Actor)):
+        raise SpecError("actor", f"must be a class derived from Actor, not {actor!r}")
+    if not actor.handlers:
+        raise SpecError("actor", f"{actor.__name__} has no handler; annotate a method's parameter with its message")
+
+
+class Codec:
+    """Messages of one service to JSON and back."""
+
+    def __init__(self, definition: ServiceDefinition) -> None:
+        self._decoders = definition.decoders()
+        self._encode = msgspec.json.Encoder().encode
+        self.names = definition.message_names()
+
+    def name_of(self, message: Message) -> str | None:
+        """The name of a message's class, or None where the service does not take it."""
+        for kind in type(message).__mro__:
+            name = DYNAMIC if kind is dict else kind.__name__
+            if name in self._decoders and kind is not object:
+                return name
+        return None
+
+    def encode(self, message: Message) -> bytes:
+        return self._encode(message)
+
+    def decode(self, name: str, payload: bytes) -> Message:
+        """Raises KeyError for a name the service does not take, msgspec.DecodeError for a payload that does not fit."""
+        return self._decoders[name].decode(payload)  # type: ignore[no-any-return] # decoders of messages alone
+
+    def decode_event(self, event: Event) -> Message:
+        return self.decode(event.type, event.payload)

@@ -1,0 +1,67 @@
+"""One attempt at a durable event, on its way through an actor."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from actors.context import Clock, Context
+from actors.database import Database
+from actors.message import Message
+from runtime.context import Emitter, EventContext, Surroundings
+from runtime.store.records import Delayed, Entry, Event
+
+
+class Run(Protocol):
+    """The chunk that a delivery belongs to."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def emitter(self) -> Emitter: ...
+    @property
+    def database(self) -> Database: ...
+    def succeeded(self, delivery: Delivery, emitted: list[Event | Delayed]) -> None: ...
+    def failed(self, delivery: Delivery, error: BaseException) -> None: ...
+    def abandoned(self) -> None: ...
+
+
+class Delivery:
+    """Mail that carries an event. Its failure is charged to the event, not to the actor."""
+
+    __slots__ = ("_began", "_context", "_run", "entry", "message", "run_seconds", "sent_at", "started_at")
+
+    explains_failure = True
+
+    def __init__(self, run: Run, entry: Entry, message: Message) -> None:
+        self._run = run
+        self._context: EventContext | None = None
+        self.entry = entry
+        self.message = message
+        self.sent_at = self._began = run.clock.monotonic()
+        self.started_at = 0.0
+        self.run_seconds = 0.0
+
+    def open(self, surroundings: Surroundings) -> Context:
+        run = self._run
+        self.started_at = run.clock.now()
+        self._began = run.clock.monotonic()
+        self._context = EventContext(surroundings, self.entry.event, run.database, run.emitter)
+        return self._context
+
+    def succeed(self, result: object) -> None:  # noqa: ARG002 # nobody waits for an event's result
+        self._run.succeeded(self, self._close())
+
+    def fail(self, error: BaseException) -> None:
+        self._close()
+        self._run.failed(self, error)
+
+    def abandon(self, error: BaseException) -> None:  # noqa: ARG002 # the event stays in the log
+        self._close()
+        self._run.abandoned()
+
+    def _close(self) -> list[Event | Delayed]:
+        self.run_seconds = self._run.clock.monotonic() - self._began
+        if self._context is None:
+            return []
+        self._context.close()
+        return self._context.emitted

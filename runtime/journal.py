@@ -1,0 +1,224 @@
+"""Group commit: everything that arrived while the previous commit ran goes into the next one.
+
+No timer delays a lone event; under load, batches grow by themselves. A batch stays here until its fate is known: when
+the database goes away the journal waits, asks what became of the batch it was writing, and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from runtime.core.supervision_errors import describe
+from runtime.errors import CommitUnknownError, LeaseLostError, StoreError, StoreUnavailableError
+from runtime.store.port import Store
+from runtime.store.records import Batch, Delayed, Entry, Event
+
+LOGGER = logging.getLogger("postroom.journal")
+
+MAX_BATCH = 1000
+"""How many records one commit writes at most."""
+MAX_WAITING_BATCHES = 16
+"""How many full batches wait before producers are made to wait."""
+MAX_UNRECORDED = 4000
+"""How many handled events may lack a recorded outcome: what a crash can repeat, beside the events running."""
+RETRY_SECONDS = 0.2
+"""How long to wait before the database is tried again."""
+
+
+class Recorder(Protocol):
+    """Who wants to know that its outcomes are on disk."""
+
+    def recorded(self, batch: Batch) -> None: ...
+
+
+class _Group:
+    """Records that go into one commit, and who waits for it."""
+
+    __slots__ = ("batch", "done", "recorders")
+
+    def __init__(self) -> None:
+        self.batch = Batch()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done.add_done_callback(_retrieve)
+        self.recorders: list[tuple[Recorder, Batch]] = []
+
+
+class Journal:
+    """The one writer of events and outcomes, apart from units of work."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        appending: asyncio.Lock,
+        admit: Callable[[Sequence[Entry]], None],
+        on_written: Callable[[Batch], None],
+    ) -> None:
+        self._store = store
+        self._appending = appending
+        self._admit = admit
+        self._on_written = on_written
+        self._groups: deque[_Group] = deque()
+        self._writing: _Group | None = None
+        self._closed = False
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._unrecorded = 0
+        self.waiting_for: str | None = None
+
+    @property
+    def saturated(self) -> bool:
+        """Whether so many outcomes wait to be written that no further event should be started."""
+        return self._unrecorded >= MAX_UNRECORDED
+
+    @property
+    def unrecorded(self) -> int:
+        """How many outcomes are not on disk yet."""
+        return self._unrecorded
+
+    @property
+    def waiting(self) -> int:
+        """How many records are not on disk yet."""
+        writing = len(self._writing.batch) if self._writing else 0
+        return writing + sum(len(group.batch) for group in self._groups)
+
+    async def append(self, records: Iterable[Event | Delayed]) -> None:
+        """Return when every record is on disk and handed to its service. Waits while the journal is full.
+
+        Raises:
+            StoreError: the database refused them; none is stored.
+        """
+        groups: list[_Group] = []
+        for record in records:
+            if not self._room.is_set():
+                await self._room.wait()
+            if self._closed:
+                raise StoreUnavailableError("the app is stopping and accepts no events")
+            group = self._open_group()
+            if isinstance(record, Delayed):
+                group.batch.delayed.append(record)
+            else:
+                group.batch.events.append(record)
+            if not groups or groups[-1] is not group:
+                groups.append(group)
+        for group in groups:
+            await asyncio.shield(group.done)
+
+    def record(self, batch: Batch, recorder: Recorder) -> None:
+        """Write outcomes and what belongs to them; `recorder.recorded(batch)` is called once they are on disk."""
+        group = self._open_group()
+        group.batch.events += batch.events
+        group.batch.outcomes += batch.outcomes
+        group.batch.delayed += batch.delayed
+        group.batch.dead_letters += batch.dead_letters
+        group.recorders.append((recorder, batch))
+        self._unrecorded += len(batch.outcomes)
+
+    async def flush(self) -> None:
+        """Return when everything given so far is on disk."""
+        last = self._groups[-1] if self._groups else self._writing
+        if last is not None:
+            await asyncio.shield(last.done)
+
+    def detail(self) -> str | None:
+        """What a person should know of its state."""
+        return f"waiting: {self.waiting_for}" if self.waiting_for else f"{self.waiting} records to write"
+
+    async def run(self) -> None:
+        """Write group after group, for ever. A group that was being written when this was cancelled comes first."""
+        while True:
+            if self._writing is None:
+                while not self._groups:
+                    self._wake.clear()
+                    await self._wake.wait()
+                self._writing = self._groups.popleft()
+            await self._write(self._writing)
+            self._writing = None
+            if len(self._groups) < MAX_WAITING_BATCHES:
+                self._room.set()
+
+    async def close(self) -> None:
+        """Refuse further events, and whatever has not been written."""
+        self._closed = True
+        self._room.set()
+        refusal = StoreUnavailableError("the app stopped before the event was stored")
+        for group in (self._writing, *self._groups):
+            if group is not None and not group.done.done():
+                group.done.set_exception(refusal)
+
+    def _open_group(self) -> _Group:
+        groups = self._groups
+        if not groups or len(groups[-1].batch) >= MAX_BATCH:
+            groups.append(_Group())
+            self._wake.set()
+            if len(groups) >= MAX_WAITING_BATCHES:
+                self._room.clear()
+        return groups[-1]
+
+    async def _write(self, group: _Group) -> None:
+        try:
+            async with self._appending:
+                self._admit(await self._commit(group.batch))
+        except LeaseLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 # whatever the database finds wrong with the records
+            await self._refuse(group, error)
+            return
+        self._finish(group)
+
+    async def _commit(self, batch: Batch) -> list[Entry]:
+        unknown = False
+        while True:
+            try:
+                if unknown and (entries := await self._store.resolve(batch)) is not None:
+                    return entries
+                unknown = False
+                entries = await self._store.commit(batch)
+            except StoreUnavailableError as error:
+                unknown = unknown or isinstance(error, CommitUnknownError)
+                await self._pause(error)
+            else:
+                self.waiting_for = None
+                return entries
+
+    async def _refuse(self, group: _Group, error: Exception) -> None:
+        """The database will not have these events; the outcomes that shared their batch are written without them."""
+        LOGGER.error("the database refused a batch of %d records: %s", len(group.batch), describe(error))
+        own = Batch()
+        for _, batch in group.recorders:
+            own.events += batch.events
+            own.outcomes += batch.outcomes
+            own.delayed += batch.delayed
+            own.dead_letters += batch.dead_letters
+        if len(own) == len(group.batch):
+            raise error
+        group.done.set_exception(StoreError(f"the database refused the events: {describe(error)}"))
+        if len(own):
+            async with self._appending:
+                self._admit(await self._commit(own))
+        self._finish(group)
+
+    def _finish(self, group: _Group) -> None:
+        self._unrecorded -= len(group.batch.outcomes)
+        if not group.done.done():
+            group.done.set_result(None)
+        for recorder, batch in group.recorders:
+            recorder.recorded(batch)
+        self._on_written(group.batch)
+
+    async def _pause(self, error: StoreUnavailableError) -> None:
+        if self.waiting_for is None:
+            LOGGER.warning("the journal waits for the database: %s", error)
+        self.waiting_for = str(error)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+def _retrieve(done: asyncio.Future[None]) -> None:
+    """Keep asyncio from complaining when nobody waited for a refused group."""
+    if not done.cancelled():
+        done.exception()

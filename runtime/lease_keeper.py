@@ -1,0 +1,92 @@
+"""Keeps the store open and the lease held; reads the queues once, at the first start."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from runtime.backlog import Backlog
+from runtime.core.supervision_errors import describe
+from runtime.errors import LeaseHeldError, StoreError, StoreUnavailableError, TablesError
+from runtime.journal import RETRY_SECONDS
+from runtime.store.postgres import PostgresStore
+
+LOGGER = logging.getLogger("postroom.store")
+
+TAKEOVER_SECONDS = 5.0
+"""How long the session of a killed predecessor may take to end."""
+
+
+class LeaseKeeper:
+    """The work of the `store` part.
+
+    When the session that holds the lease is lost, the lease is acquired again. If another incarnation owned the shards
+    meanwhile, what this process knows is stale: the error ends it.
+    """
+
+    def __init__(self, store: PostgresStore, incarnation: UUID, tables: Sequence[str], backlog: Backlog) -> None:
+        self._store = store
+        self._incarnation = incarnation
+        self._tables = tables
+        self._backlog = backlog
+        self._epoch = 0
+        self.ready = False
+        self.waiting_for: str | None = "starting: the database is not open yet"
+
+    async def open(self) -> None:
+        """Open the store and take the lease.
+
+        Raises:
+            StoreError: the database cannot be reached or used, or another live process owns it.
+        """
+        await self._store.open()
+        await self._acquire()
+        if not self.ready:
+            await self._create_tables()
+            self._backlog.recover(await self._store.queues())
+            self.ready = True
+        self.waiting_for = None
+
+    async def run(self) -> None:
+        """Hold the lease for ever."""
+        while True:
+            reason = await self._store.wait_lease_lost()
+            self.waiting_for = f"the lease was lost: {reason}"
+            LOGGER.warning("the session that holds the lease is gone (%s); acquiring it again", reason)
+            await self._reacquire()
+            self.waiting_for = None
+
+    def detail(self) -> str | None:
+        return self.waiting_for or f"lease held in epoch {self._epoch}"
+
+    async def _create_tables(self) -> None:
+        try:
+            await self._store.database.run_scripts(self._tables, lock="postroom tables")
+        except StoreError:
+            raise
+        except Exception as error:
+            raise TablesError(f"App.tables: the database refused the SQL ({describe(error)})") from error
+
+    async def _reacquire(self) -> None:
+        while True:
+            try:
+                await self._acquire()
+            except StoreUnavailableError as error:
+                self.waiting_for = str(error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _acquire(self) -> None:
+        deadline = asyncio.get_running_loop().time() + TAKEOVER_SECONDS
+        while True:
+            try:
+                self._epoch = (await self._store.acquire_lease(self._incarnation)).epoch
+            except LeaseHeldError:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return

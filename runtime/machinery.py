@@ -1,0 +1,111 @@
+"""The parts of the runtime that every service uses, put together by the composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from actors.actor import Actor
+from actors.context import Clock
+from actors.errors import SpecError
+from actors.ref import Ref
+from actors.spec import Supervision
+from runtime.admission import Admission
+from runtime.backlog import Backlog
+from runtime.children import spawn_child
+from runtime.delays import Delays
+from runtime.errors import StoreUnavailableError, UnknownServiceError
+from runtime.journal import RETRY_SECONDS, Journal
+from runtime.letter import LocalRef
+from runtime.run_queue import RunQueue
+from runtime.store.port import Store, UnitOfWork
+from runtime.store.records import Batch
+
+if TYPE_CHECKING:
+    from runtime.cell import Cell
+    from runtime.service import Service
+
+
+class Machinery(msgspec.Struct, kw_only=True):
+    """Store, journal, backlog and the rest, and what they do together."""
+
+    store: Store
+    journal: Journal
+    backlog: Backlog
+    delays: Delays
+    admission: Admission
+    appending: asyncio.Lock
+    """Held from the moment a commit takes places in the log until its entries are admitted, so that they are
+    admitted in log order."""
+    clock: Clock
+    random: random.Random
+    run_queue: RunQueue
+    services: dict[str, Service] = {}
+
+    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
+        """Raises UnknownServiceError."""
+        found = self.services.get(service)
+        if found is None:
+            raise UnknownServiceError(f"no service is named {service!r}")
+        return LocalRef(ServiceAddress(found, tenant, key))
+
+    async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref:
+        return await spawn_child(self, parent, actor, name, supervision or Supervision())
+
+    async def commit(self, unit: UnitOfWork, batch: Batch) -> None:
+        """Commit a unit of work and hand over the events it emitted. Raises as `UnitOfWork.commit`."""
+        if batch.events:
+            async with self.appending:
+                self.backlog.admit(await unit.commit(batch))
+        else:
+            await unit.commit(batch)
+        self.delays.expect(batch.delayed)
+
+    async def resolve(self, batch: Batch) -> bool:
+        """Whether a batch was committed after all; if so, hand over its events."""
+        async with self.appending:
+            entries = await self.store.resolve(batch)
+            if entries is None:
+                return False
+            self.backlog.admit(entries)
+        self.delays.expect(batch.delayed)
+        return True
+
+    async def wait_database(self) -> None:
+        """Return once the database answers."""
+        while True:
+            try:
+                await self.store.next_due()
+            except StoreUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+
+class ServiceAddress:
+    """The addressee of a reference to a service: found anew for every message."""
+
+    __slots__ = ("_key", "_service", "_tenant")
+
+    def __init__(self, service: Service, tenant: str | None, key: str | None) -> None:
+        self._service = service
+        self._tenant = tenant
+        self._key = key
+
+    @property
+    def path(self) -> str:
+        if self._key is None:
+            return self._service.path
+        return f"{self._service.path}/{self._tenant}:{self._key}"
+
+    def cell(self) -> Cell:
+        return self._service.cell_for_message(self._tenant, self._key)
+
+
+def require_free(name: str, taken: bool) -> None:  # noqa: FBT001 # a predicate's result
+    """Raise SpecError where a child's name is in use."""
+    if taken:
+        raise SpecError("name", f"a living child is named {name!r} already")

@@ -1,0 +1,228 @@
+"""The composition root: chooses the store, puts the parts together, supervises them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+from actors.database import Database
+from actors.spec import Intensity, Supervision
+from runtime.admission import Admission, Limits
+from runtime.app_operations import AppOperations
+from runtime.backlog import Backlog
+from runtime.clock import SystemClock
+from runtime.definition import ServiceDefinition
+from runtime.delays import Delays
+from runtime.embedded import EmbeddedServer
+from runtime.errors import ServerEndedError
+from runtime.http import HttpServer
+from runtime.ids import IdSource
+from runtime.journal import Journal
+from runtime.lease_keeper import LeaseKeeper
+from runtime.machinery import Machinery
+from runtime.opening import open_store
+from runtime.operations import Operations, Readiness
+from runtime.parts import Part
+from runtime.run_queue import RunQueue
+from runtime.service import Service
+from runtime.settings import Settings
+from runtime.store.records import Batch, Delayed, Event
+from runtime.supervisor import Supervisor
+from runtime.supervisor_child import Child, ChildSpec
+from runtime.tree import TreeNode
+
+ROOT_INTENSITY = Intensity(max_restarts=5, period_seconds=10.0)
+SERVICES_INTENSITY = Intensity(max_restarts=3, period_seconds=10.0)
+PART = Supervision(shutdown_seconds=10.0)
+STOP_SECONDS = 60.0
+HTTP_STOP_SECONDS = 5.0
+
+
+class Running:
+    """An app at work. Made by `App.running`.
+
+    The tree: `postgres` (embedded server only), `store`, `journal`, `delays`, `refill`, `watermarks`, `services`,
+    `http`. Children start in this order and stop in the reverse, so that services find everything they need, and what
+    they still have to record is written before the store closes.
+    """
+
+    def __init__(
+        self, name: str, services: Mapping[str, ServiceDefinition], tables: Sequence[str], settings: Settings
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.incarnation = uuid.uuid4()
+        self.clock = SystemClock()
+        self._random = random.Random()  # noqa: S311 # spreads retries and restarts; no secret depends on it
+        self._server = None if settings.database else EmbeddedServer(settings.data_dir)
+        self.store = open_store(settings, self._server, name)
+        self.admission = Admission(
+            services,
+            Limits(max_payload_bytes=settings.max_payload_bytes, max_delay_seconds=settings.max_delay_seconds),
+            new_id=IdSource(self.clock.now).new_id,
+            clock=self.clock,
+        )
+        self.machinery = self._build_machinery()
+        self.keeper = LeaseKeeper(self.store, self.incarnation, tables, self.machinery.backlog)
+        self._services = self._build_services(services)
+        self.operations: Operations = AppOperations(self)
+        self._http = self._build_http()
+        self._root = Supervisor(
+            name,
+            [ChildSpec(child, PART) for child in self._children()],
+            intensity=ROOT_INTENSITY,
+            clock=self.clock,
+            random=self._random,
+        )
+        self._started = False
+
+    @property
+    def url(self) -> str | None:
+        """Where HTTP is served, or None."""
+        return self._http.url if self._http else None
+
+    @property
+    def database(self) -> Database:
+        """The app's database, each statement by itself. For reading, and for what no event does."""
+        return self.store.database
+
+    @property
+    def last_seq(self) -> int:
+        """The end of the event log, as far as this process knows."""
+        return self.machinery.backlog.last_seq
+
+    @property
+    def backlog(self) -> Backlog:
+        return self.machinery.backlog
+
+    async def start(self) -> None:
+        """Raises the PostroomError that keeps it from starting; then nothing is left running."""
+        self._started = True
+        await self._root.start(lambda _reason: None)
+
+    async def stop(self) -> None:
+        """Stop in reverse order: finish what runs, record it, close. Safe twice and before `start`."""
+        if self._started:
+            await self._root.stop(STOP_SECONDS)
+            await self.machinery.run_queue.close()
+
+    async def wait_stopped(self) -> BaseException | None:
+        """Wait until the app has stopped; returns why it gave up, or None."""
+        return await self._root.wait_stopped()
+
+    def node(self) -> TreeNode:
+        return self._root.node()
+
+    async def append(self, records: Iterable[Event | Delayed]) -> None:
+        """Store events and delayed events and hand them to their services. Raises StoreError."""
+        records = list(records)
+        await self.machinery.journal.append(records)
+
+    async def wait_idle(self, service: str) -> None:
+        """Return when every accepted event of a service has its final outcome on disk, retries included."""
+        while True:
+            progress = self.backlog.progress()
+            if self._is_quiet(service) and await self.store.next_due() is None and self._is_quiet(service):
+                return
+            await progress
+
+    async def outcome_counts(self, service: str, since_seq: int) -> Sequence[tuple[str, int, int, int]]:
+        """Per tenant of a service after `since_seq`: (tenant, events accepted, done, dead)."""
+        return await self.store.outcome_counts(service, since_seq)
+
+    def readiness(self) -> Readiness:
+        reasons = [reason for reason in (self.keeper.waiting_for, self.machinery.journal.waiting_for) if reason]
+        if not self.keeper.ready:
+            reasons.append("starting: the log has not been read yet")
+        return Readiness(ready=not reasons, reasons=reasons)
+
+    def _build_machinery(self) -> Machinery:
+        appending = asyncio.Lock()
+        backlog = Backlog(self.store, self.settings.window)
+        delays = Delays(self.store, backlog, appending, self.clock)
+        journal = Journal(self.store, appending=appending, admit=backlog.admit, on_written=self._written)
+        return Machinery(
+            store=self.store,
+            journal=journal,
+            backlog=backlog,
+            delays=delays,
+            admission=self.admission,
+            appending=appending,
+            clock=self.clock,
+            random=self._random,
+            run_queue=RunQueue(),
+        )
+
+    def _build_services(self, definitions: Mapping[str, ServiceDefinition]) -> Mapping[str, Service]:
+        path = f"{self.name}/services"
+        services = {
+            name: Service(definition, f"{path}/{name}", self.machinery, self._explained)
+            for name, definition in definitions.items()
+        }
+        self.machinery.services.update(services)
+        self._supervisor = Supervisor(
+            "services",
+            [ChildSpec(service, service.definition.supervision) for service in services.values()],
+            intensity=SERVICES_INTENSITY,
+            clock=self.clock,
+            random=self._random,
+        )
+        return services
+
+    def _build_http(self) -> HttpServer | None:
+        if self.settings.http is None:
+            return None
+        return HttpServer(
+            self.operations,
+            self.settings.http,
+            clock=self.clock,
+            incarnation=self.incarnation,
+            data_dir=None if self.settings.database else self.settings.data_dir,
+            max_payload_bytes=self.settings.max_payload_bytes,
+        )
+
+    def _children(self) -> Iterator[Child]:
+        server, clock, machinery, http = self._server, self.clock, self.machinery, self._http
+        journal, backlog = machinery.journal, machinery.backlog
+        if server is not None:
+            yield Part("postgres", clock=clock, opening=server.start, work=self._watch_server, closing=server.stop)
+        yield Part(
+            "store",
+            clock=clock,
+            opening=self.keeper.open,
+            work=self.keeper.run,
+            closing=self.store.close,
+            detail=self.keeper.detail,
+        )
+        yield Part(
+            "journal",
+            clock=clock,
+            work=journal.run,
+            draining=journal.flush,
+            closing=journal.close,
+            detail=journal.detail,
+        )
+        yield Part("delays", clock=clock, work=machinery.delays.run)
+        yield Part("refill", clock=clock, work=backlog.run_refill)
+        yield Part("watermarks", clock=clock, work=backlog.run_watermarks, draining=backlog.save_watermarks)
+        yield self._supervisor
+        if http is not None:
+            yield Part("http", clock=clock, opening=http.start, closing=partial(http.stop, HTTP_STOP_SECONDS))
+
+    async def _watch_server(self) -> None:
+        assert self._server is not None
+        raise ServerEndedError(f"the embedded PostgreSQL server ended: {await self._server.wait_exit()}")
+
+    def _is_quiet(self, service: str) -> bool:
+        return not self._services[service].busy and not self.backlog.unfinished(service)
+
+    def _explained(self, service: str, reason: BaseException) -> None:
+        self._supervisor.explained_exit(service, reason)
+
+    def _written(self, batch: Batch) -> None:
+        self.machinery.delays.expect(batch.delayed)
+        for service in self._services.values():
+            service.pump()
