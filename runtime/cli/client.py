@@ -19,7 +19,8 @@ from runtime.errors import (
     StoreUnavailableError,
     UnknownServiceError,
 )
-from runtime.http.views import (
+from runtime.store.records import DeadLetterFilter
+from runtime.views import (
     Accepted,
     DeadLetterJson,
     DeadLetterPage,
@@ -29,7 +30,6 @@ from runtime.http.views import (
     ServicesJson,
     TreeJson,
 )
-from runtime.store.records import DeadLetterFilter
 
 T = TypeVar("T")
 

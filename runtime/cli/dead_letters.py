@@ -14,9 +14,9 @@ from runtime.cli.payload import AssignmentType, read_file, with_fields
 from runtime.cli.person import by_option
 from runtime.cli.place import Place, place_options
 from runtime.cli.selection import Failure, Selection, act_on_each, selection_options
-from runtime.http.views import DeadLetterJson, DeadLetterPage
 from runtime.operations import MAX_PAGE
 from runtime.store.records import DeadLetterFilter, DeadLetterState
+from runtime.views import DeadLetterJson, DeadLetterPage
 
 COLUMNS = ("id", "died", "state", "tenant", "service", "key", "type", "cause")
 
@@ -113,7 +113,10 @@ def _row(letter: DeadLetterJson) -> tuple[object, ...]:
 @place_options
 @json_option
 def show_letter(place: Place, event_id: UUID, *, as_json: bool) -> None:
-    """Show one dead letter: the event, why it died, its attempts, and what people did about it."""
+    """Show one dead letter.
+
+    The event, why it died, its attempts, and what people did about it.
+    """
     with place() as desk:
         letter = desk.dead_letter(event_id)
     if as_json:
@@ -153,7 +156,10 @@ def replay_letters(
     *,
     as_json: bool,
 ) -> None:
-    """Run dead letters again as new events, with their payload mended if need be."""
+    """Run dead letters again as new events.
+
+    The payload may be replaced or mended on the way. The dead letter stays, marked as replayed.
+    """
     if file and (assignments or len(selection.ids) != 1):
         raise click.UsageError("--payload goes with one id and without --set.")
     replacement = read_file(file)

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from runtime.cli.client import Client
 from runtime.cli.target import NoRunningAppError, connect
-from runtime.http.views import DeadLetterJson, DeadLetterPage, dead_letter_json, page_json
 from runtime.operations import Operations
 from runtime.rendezvous import running_apps
 from runtime.settings import DEFAULT_DATA_DIR, Settings
 from runtime.store.records import DeadLetterFilter
+from runtime.views import DeadLetterJson, DeadLetterPage, dead_letter_json, page_json
 
 T = TypeVar("T")
 

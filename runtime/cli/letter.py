@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from runtime.cli.output import moment, printable, show, table
-from runtime.http.views import AttemptJson, AuditJson, DeadLetterJson
+from runtime.views import AttemptJson, AuditJson, DeadLetterJson
 
 ATTEMPT_COLUMNS = ("attempt", "accepted", "started", "seconds", "outcome", "error")
 AUDIT_COLUMNS = ("at", "by", "action", "detail")

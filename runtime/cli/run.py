@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime.cli.output import examples
-from runtime.http.address import parse_address
 from runtime.settings import (
     DEFAULT_DATA_DIR,
     DEFAULT_HTTP,
@@ -117,8 +116,6 @@ def run(
     if http and no_http:
         raise click.UsageError("--http and --no-http exclude each other.")
     address = None if no_http else http or DEFAULT_HTTP
-    if address:
-        parse_address(address)
     settings = Settings(
         database=database,
         data_dir=data_dir,
@@ -134,7 +131,10 @@ def run(
     # the event loop, the database driver and the HTTP server are not needed by the other commands
     from runtime.cli.loading import load_app  # noqa: PLC0415
     from runtime.cli.serving import serve  # noqa: PLC0415
+    from runtime.http.address import parse_address  # noqa: PLC0415
 
+    if address:
+        parse_address(address)
     app = load_app(reference)
 
     def greet(running: Running) -> None:

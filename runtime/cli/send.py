@@ -10,7 +10,7 @@ from runtime.cli.output import examples, json_option, print_json
 from runtime.cli.payload import argument_or_stdin
 from runtime.cli.person import by_option
 from runtime.cli.target import connect, target_options
-from runtime.http.views import Accepted
+from runtime.views import Accepted
 
 
 @click.command(
@@ -43,8 +43,9 @@ def send(
     *,
     as_json: bool,
 ) -> None:
-    """Enqueue one event for SERVICE and print its id; it is on disk then.
+    """Enqueue one event for a service.
 
+    Its id is printed when it is on disk.
     PAYLOAD is the message as JSON, or - to read it from standard input.
     """
     body: dict[str, object] = {

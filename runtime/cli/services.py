@@ -20,7 +20,10 @@ COLUMNS = ("service", "label", "takes", "keyed", "slots", "chunk", "owner", "des
 @target_options
 @json_option
 def services(app: str | None, url: str | None, *, as_json: bool) -> None:
-    """List the services of a running app with their settings and the messages they take."""
+    """List the services of a running app.
+
+    Each with its settings and the messages it takes, by name.
+    """
     found = connect(app, url).services()
     if as_json:
         print_json(found)

@@ -8,7 +8,7 @@ from rich.tree import Tree
 
 from runtime.cli.output import age, duration, examples, json_option, print_json, printable, show
 from runtime.cli.target import connect, target_options
-from runtime.http.views import TreeJson
+from runtime.views import TreeJson
 
 STATE_STYLES = {"running": "green", "starting": "yellow", "restarting": "yellow", "stopping": "yellow", "failed": "red"}
 
@@ -22,7 +22,7 @@ STATE_STYLES = {"running": "green", "starting": "yellow", "restarting": "yellow"
 @target_options
 @json_option
 def tree(app: str | None, url: str | None, *, as_json: bool) -> None:
-    """Show what a running app consists of, and how each part fares.
+    """Show the parts of a running app.
 
     Each line names a part, its kind and state, how long it has lived, how often it was restarted and why last, and
     for those with a mailbox how many messages wait, the age of the oldest, and how many were handled.

@@ -19,7 +19,7 @@ from runtime.errors import (
     StoreUnavailableError,
     UnknownServiceError,
 )
-from runtime.http.views import ErrorDetail, ErrorJson
+from runtime.views import ErrorDetail, ErrorJson
 
 log = logging.getLogger("postroom.http")
 

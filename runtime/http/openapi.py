@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runtime.http.views import ErrorJson
+from runtime.views import ErrorJson
 
 if TYPE_CHECKING:
     from runtime.http.routes import Route

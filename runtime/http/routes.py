@@ -10,7 +10,8 @@ import msgspec
 
 from runtime.http.openapi import openapi
 from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, NoQuery, ReplayBody, decode_id
-from runtime.http.views import (
+from runtime.operations import Operations, Readiness
+from runtime.views import (
     Accepted,
     DeadLetterJson,
     DeadLetterPage,
@@ -22,7 +23,6 @@ from runtime.http.views import (
     page_json,
     tree_json,
 )
-from runtime.operations import Operations, Readiness
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -18,10 +18,10 @@ from runtime.http.errors import tell_errors
 from runtime.http.requests import decode_body, decode_query
 from runtime.http.routes import ROUTES, Call, Route
 from runtime.http.security import guard
-from runtime.http.views import Health
 from runtime.operations import Operations
 from runtime.rendezvous import Announcement, RendezvousError, announce, withdraw
 from runtime.settings import DEFAULT_MAX_PAYLOAD_BYTES
+from runtime.views import Health
 
 ENVELOPE_BYTES = 64 * 1024
 """What a request's body may hold beside the payload."""
