@@ -97,6 +97,12 @@ class Admission:
             raise InvalidInputError("payload", "is not UTF-8") from None
         return self._build(service, name, bytes(payload), tenant, key, by, event_id, None, origin)
 
+    def replay_of(self, dead: Event, payload: bytes, by: str) -> Event:
+        """The event that runs a dead one again. Raises as `json_event`."""
+        return self.json_event(
+            dead.service, payload, tenant=dead.tenant, key=dead.key, type_name=dead.type, by=by, origin=dead.id
+        )
+
     def emit(
         self, cause: Event, service: str, message: Message, tenant: str | None, key: str | None, delay_seconds: float
     ) -> Event | Delayed:

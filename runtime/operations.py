@@ -32,7 +32,33 @@ class ServiceInfo(msgspec.Struct, frozen=True):
     metadata: Metadata
 
 
-class Operations(Protocol):
+class DeadLetterOperations(Protocol):
+    """What may be done with dead letters, of an app that runs or of a store at rest."""
+
+    async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
+        """Raises InvalidInputError for a `limit` outside 1 to MAX_PAGE."""
+        ...
+
+    async def dead_letter(self, event_id: UUID) -> DeadLetterView:
+        """Raises NotFoundError."""
+        ...
+
+    async def replay(self, event_id: UUID, *, by: str, payload: bytes | None = None) -> UUID:
+        """Run a dead letter again as a new event and return its id; `payload` replaces the event's own if given.
+
+        Raises:
+            NotFoundError, ConflictError: there is none, or it is not open.
+            InvalidInputError: the payload does not decode for the service.
+            UnknownServiceError: this app has no such service any more.
+        """
+        ...
+
+    async def discard(self, event_id: UUID, *, by: str, reason: str | None = None) -> None:
+        """Give a dead letter up. Raises NotFoundError, ConflictError."""
+        ...
+
+
+class Operations(DeadLetterOperations, Protocol):
     """The read and control side of an app."""
 
     @property
@@ -68,26 +94,4 @@ class Operations(Protocol):
             PayloadTooLargeError: the payload is over the limit.
             StoreUnavailableError: the app is stopping. While the database is away the call waits.
         """
-        ...
-
-    async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
-        """Raises InvalidInputError for a `limit` outside 1 to MAX_PAGE."""
-        ...
-
-    async def dead_letter(self, event_id: UUID) -> DeadLetterView:
-        """Raises NotFoundError."""
-        ...
-
-    async def replay(self, event_id: UUID, *, by: str, payload: bytes | None = None) -> UUID:
-        """Run a dead letter again as a new event and return its id; `payload` replaces the event's own if given.
-
-        Raises:
-            NotFoundError, ConflictError: there is none, or it is not open.
-            InvalidInputError: the payload does not decode for the service.
-            UnknownServiceError: this app has no such service any more.
-        """
-        ...
-
-    async def discard(self, event_id: UUID, *, by: str, reason: str | None = None) -> None:
-        """Give a dead letter up. Raises NotFoundError, ConflictError."""
         ...

@@ -1,0 +1,73 @@
+"""Dead letters while no app runs: straight on the store, with the lease held so that no app can start meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from runtime.clock import SystemClock
+from runtime.dead_letter_office import DeadLetterOffice
+from runtime.embedded import EmbeddedServer
+from runtime.errors import InvalidInputError
+from runtime.ids import IdSource
+from runtime.opening import open_store
+from runtime.operations import DeadLetterOperations
+from runtime.settings import Settings
+from runtime.store.records import Event
+
+
+@contextlib.asynccontextmanager
+async def offline_operations(settings: Settings) -> AsyncIterator[DeadLetterOperations]:
+    """Open the store of an app that does not run. What is replayed runs at the app's next start.
+
+    Raises:
+        LeaseHeldError: an app runs on this database.
+        PostroomError: the database cannot be reached or used.
+    """
+    server = None if settings.database else EmbeddedServer(settings.data_dir)
+    store = open_store(settings, server, "offline")
+    try:
+        if server is not None:
+            await server.start()
+        await store.open()
+        await store.acquire_lease(uuid.uuid4())
+        yield DeadLetterOffice(
+            store,
+            SystemClock(),
+            rebuild=Rebuilder().rebuild,
+            appending=asyncio.Lock(),
+            admit=lambda _entries: None,
+        )
+    finally:
+        await store.close()
+        if server is not None:
+            await server.stop()
+
+
+class Rebuilder:
+    """Makes replays without knowing the app: the payload must be JSON, its fit is found out when it runs."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self._ids = IdSource(self._clock.now)
+
+    def rebuild(self, dead: Event, payload: bytes, by: str) -> Event:
+        """Raises InvalidInputError where the payload is not a JSON object."""
+        try:
+            msgspec.json.decode(payload, type=dict)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidInputError("payload", str(error)) from None
+        return msgspec.structs.replace(
+            dead,
+            id=self._ids.new_id(),
+            payload=payload,
+            accepted_at=self._clock.now(),
+            enqueued_by=by,
+            attempt=1,
+            cause=None,
+            origin=dead.id,
+        )
