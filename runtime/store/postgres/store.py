@@ -9,6 +9,7 @@ from uuid import UUID
 from runtime.core.lease import Lease
 from runtime.errors import LeaseLostError
 from runtime.store.postgres.autocommit import AutocommitDatabase
+from runtime.store.places import has_all_events, own_places
 from runtime.store.postgres.columns import entries_of
 from runtime.store.postgres.dead_letters import DeadLetters
 from runtime.store.postgres.errors import store_error
@@ -92,9 +93,7 @@ class PostgresStore:
     async def resolve(self, batch: Batch) -> list[Entry] | None:
         # A new epoch first: what the lost connection sent may not have arrived yet, and must not commit after the look.
         await self._lease.renew(self._fence.require().incarnation)
-        if not await self._took_place(batch):
-            return None
-        return await self._places(batch)
+        return own_places(batch, await self._find(batch)) if await self._took_place(batch) else None
 
     def unit_of_work(self) -> PostgresUnitOfWork:
         return PostgresUnitOfWork(self._work, self._writer)
@@ -150,15 +149,8 @@ class PostgresStore:
             event = batch.delayed[0].event
             [row] = await self._system.fetch(self._sql["resolve_delayed"], event.id, event.attempt)
         else:
-            return len(await self._find(batch)) == len({(event.id, event.attempt) for event in batch.events})
+            return has_all_events(batch, await self._find(batch))
         return bool(row[0])
-
-    async def _places(self, batch: Batch) -> list[Entry]:
-        """The batch's own entries: they are numbered without gaps, and one stored before has an earlier number."""
-        index = {(event.id, event.attempt): place for place, event in reversed(list(enumerate(batch.events)))}
-        found = [(entry, entry.seq - index[entry.event.id, entry.event.attempt]) for entry in await self._find(batch)]
-        last_base = max((base for _, base in found), default=0)
-        return [entry for entry, base in found if base == last_base]
 
     async def _find(self, batch: Batch) -> list[Entry]:
         names = [event.id for event in batch.events], [event.attempt for event in batch.events]

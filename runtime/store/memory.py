@@ -1,0 +1,249 @@
+"""The store in memory, for the testing kit: the same promises as in PostgreSQL, for as long as the process lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+from uuid import UUID
+
+import msgspec
+
+from actors.database import Database
+from runtime.core.lease import Lease
+from runtime.errors import (
+    ConflictError,
+    DatabaseUseError,
+    LeaseHeldError,
+    NotFoundError,
+    StoreUnavailableError,
+)
+from runtime.store.memory_database import MemoryDatabase
+from runtime.store.places import has_all_events, own_places
+from runtime.store.records import (
+    Attempt,
+    AuditRecord,
+    Batch,
+    DeadLetterFilter,
+    DeadLetterView,
+    Entry,
+    OutcomeKind,
+    QueueState,
+)
+
+
+class NoDatabase:
+    """`self.db` where there is none."""
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        return self._refuse(sql, args)
+
+    async def executemany(self, sql: str, args: Iterable[Sequence[Any]]) -> None:
+        self._refuse(sql, args)
+
+    async def fetch(self, sql: str, *args: Any) -> NoReturn:
+        self._refuse(sql, args)
+
+    async def fetchrow(self, sql: str, *args: Any) -> NoReturn:
+        self._refuse(sql, args)
+
+    async def fetchval(self, sql: str, *args: Any) -> NoReturn:
+        self._refuse(sql, args)
+
+    def _refuse(self, _sql: str, _args: object) -> NoReturn:
+        raise DatabaseUseError("the in-memory store has no database: run a service that uses self.db on PostgreSQL")
+
+
+class MemoryUnitOfWork:
+    """`runtime.store.port.UnitOfWork` without a transaction: nothing is written before `commit`."""
+
+    opened = False
+    lost = False
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    @property
+    def database(self) -> Database:
+        return NoDatabase()
+
+    def begin_event(self) -> None:
+        """Nothing to mark."""
+
+    def keep_event(self) -> None:
+        """Nothing to keep."""
+
+    def undo_event(self) -> None:
+        """Nothing to undo."""
+
+    async def commit(self, batch: Batch) -> list[Entry]:
+        return await self._store.commit(batch)
+
+    async def rollback(self) -> None:
+        """Nothing to roll back."""
+
+
+class MemoryStore:
+    """`runtime.store.port.Store` over a `MemoryDatabase`, of its own unless one is given."""
+
+    def __init__(self, database: MemoryDatabase | None = None) -> None:
+        self._database = database or MemoryDatabase()
+        self._open = False
+        self._lease: Lease | None = None
+        self._session_ended = asyncio.Event()
+        self._session_ended.set()
+
+    async def open(self) -> None:
+        self._open = True
+
+    async def close(self) -> None:
+        self.end_session()
+        self._open = False
+
+    def end_session(self) -> None:
+        """Lose the session that holds the lease, as a broken connection does. The store stays open. Safe twice."""
+        if self._database.session is self:
+            self._database.session = None
+        self._session_ended.set()
+
+    async def acquire_lease(self, incarnation: UUID) -> Lease:
+        database = self._opened()
+        if database.session not in {None, self}:
+            raise LeaseHeldError(database.owner)
+        database.session = self
+        self._session_ended.clear()
+        known = self._lease
+        self._lease = database.take_shards(incarnation, take=known is None or known.incarnation != incarnation)
+        return self._lease
+
+    async def wait_lease_lost(self) -> str:
+        await self._session_ended.wait()
+        return "the session that held the lease has ended"
+
+    async def commit(self, batch: Batch) -> list[Entry]:
+        return self._writable().write(batch) if len(batch) else []
+
+    async def resolve(self, batch: Batch) -> list[Entry] | None:
+        database = self._writable()
+        return own_places(batch, database.find(batch.events)) if self._took_place(database, batch) else None
+
+    def unit_of_work(self) -> MemoryUnitOfWork:
+        return MemoryUnitOfWork(self)
+
+    async def queues(self) -> list[QueueState]:
+        return [queue.state() for queue in self._opened().queues.values()]
+
+    async def read_pending(self, queue: int, after_seq: int, limit: int) -> list[Entry]:
+        database = self._opened()
+        pending: list[Entry] = []
+        if queue in database.queues:
+            for entry in database.queues[queue].after(after_seq):
+                if len(pending) == limit:
+                    break
+                if entry.seq not in database.outcomes:
+                    pending.append(entry)
+        return pending
+
+    async def advance_watermarks(self, watermarks: Mapping[int, int]) -> None:
+        database = self._writable()
+        for queue_id, watermark in watermarks.items():
+            queue = database.queues[queue_id]
+            queue.watermark = max(queue.watermark, watermark)
+
+    async def release_due(self, now: float, limit: int) -> list[Entry]:
+        return self._writable().release(now, limit)
+
+    async def next_due(self) -> float | None:
+        return self._opened().next_due()
+
+    async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
+        letters = self._opened().dead_letters
+        before = letters.get(which.before) if which.before else None
+        chosen = [
+            letter
+            for letter in letters.values()
+            if which.service in {None, letter.event.service}
+            and which.tenant in {None, letter.event.tenant}
+            and which.state in {None, letter.state}
+            and (which.before is None or (before is not None and _age(letter) < _age(before)))
+        ]
+        return [self._shown(letter) for letter in sorted(chosen, key=_age, reverse=True)[: which.limit]]
+
+    async def dead_letter(self, event_id: UUID) -> DeadLetterView | None:
+        database = self._opened()
+        letter = database.dead_letters.get(event_id)
+        if letter is None:
+            return None
+        attempts = [self._attempt(entry) for entry in database.attempts_of(event_id)]
+        return msgspec.structs.replace(self._shown(letter), attempts=attempts, audit=database.audit_of(event_id))
+
+    async def replay(self, event_id: UUID, replay: Batch, *, by: str, at: float, detail: str | None) -> list[Entry]:
+        database = self._writable()
+        letter = self._open_letter(event_id)
+        closed = msgspec.structs.replace(letter, state="replayed", replayed_as=replay.events[0].id)
+        database.close_dead_letter(event_id, closed, AuditRecord("replay", by, at, detail))
+        return database.write(replay)
+
+    async def discard(self, event_id: UUID, *, by: str, at: float, detail: str | None) -> None:
+        database = self._writable()
+        closed = msgspec.structs.replace(self._open_letter(event_id), state="discarded")
+        database.close_dead_letter(event_id, closed, AuditRecord("discard", by, at, detail))
+
+    async def outcome_counts(self, service: str, since_seq: int) -> Sequence[tuple[str, int, int, int]]:
+        database = self._opened()
+        counts = []
+        for queue in sorted(database.queues.values(), key=lambda queue: queue.tenant):
+            if queue.service == service:
+                entries = list(queue.after(since_seq))
+                kinds = [database.outcomes[entry.seq].kind for entry in entries if entry.seq in database.outcomes]
+                first = sum(entry.event.attempt == 1 for entry in entries)
+                counts.append((queue.tenant, first, kinds.count(OutcomeKind.DONE), kinds.count(OutcomeKind.DEAD)))
+        return counts
+
+    def _opened(self) -> MemoryDatabase:
+        if not self._open:
+            raise StoreUnavailableError("the store is not open; call open() first")
+        return self._database
+
+    def _writable(self) -> MemoryDatabase:
+        database = self._opened()
+        database.enter(self._lease)
+        return database
+
+    def _took_place(self, database: MemoryDatabase, batch: Batch) -> bool:
+        if batch.outcomes:
+            return batch.outcomes[0].seq in database.outcomes
+        if batch.dead_letters:
+            return batch.dead_letters[0].event.id in database.dead_letters
+        if batch.delayed:
+            return database.waits_or_ran(batch.delayed[0].event)
+        return has_all_events(batch, database.find(batch.events))
+
+    def _open_letter(self, event_id: UUID) -> DeadLetterView:
+        letter = self._database.dead_letters.get(event_id)
+        if letter is None:
+            raise NotFoundError(f"there is no dead letter {event_id}")
+        if letter.state != "open":
+            raise ConflictError(f"the dead letter {event_id} is {letter.state}, not open")
+        return letter
+
+    def _shown(self, letter: DeadLetterView) -> DeadLetterView:
+        if letter.replayed_as is None:
+            return letter
+        attempts = self._database.attempts_of(letter.replayed_as)
+        outcome = self._database.outcomes.get(attempts[-1].seq) if attempts else None
+        if outcome is None or outcome.kind is OutcomeKind.RETRY:
+            return msgspec.structs.replace(letter, replay_outcome="pending")
+        return msgspec.structs.replace(letter, replay_outcome=outcome.kind.name.lower())
+
+    def _attempt(self, entry: Entry) -> Attempt:
+        outcome = self._database.outcomes.get(entry.seq)
+        accepted = (entry.event.attempt, entry.event.accepted_at)
+        if outcome is None:
+            return Attempt(*accepted, outcome=None, started_at=None, finished_at=None, error=None)
+        times = (outcome.started_at, outcome.finished_at)
+        return Attempt(*accepted, outcome.kind.name.lower(), *times, outcome.error)
+
+
+def _age(letter: DeadLetterView) -> tuple[float, UUID]:
+    return letter.died_at, letter.event.id

@@ -1,0 +1,152 @@
+"""The tables of the in-memory store. Several stores may share one, as several processes share a database."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+import msgspec
+
+from runtime.core.lease import DEFAULT_SHARDS, Lease
+from runtime.errors import ConflictError, LeaseLostError
+from runtime.store.records import AuditRecord, Batch, DeadLetterView, Delayed, Entry, Event, Outcome, QueueState
+
+Name = tuple[UUID, int]
+"""An event's id and attempt."""
+
+
+class MemoryQueue(msgspec.Struct):
+    """One (service, tenant)."""
+
+    id: int
+    service: str
+    tenant: str
+    watermark: int = 0
+    entries: list[Entry] = []
+
+    def state(self) -> QueueState:
+        last_seq = self.entries[-1].seq if self.entries else 0
+        return QueueState(self.id, self.service, self.tenant, self.watermark, max(self.watermark, last_seq))
+
+    def after(self, seq: int) -> Iterator[Entry]:
+        """Entries above a number, in log order."""
+        start = bisect_right(self.entries, seq, key=lambda entry: entry.seq)
+        return (self.entries[place] for place in range(start, len(self.entries)))
+
+
+class MemoryDatabase:
+    """What the tables hold. Every method is all or nothing, and nothing else runs meanwhile."""
+
+    def __init__(self) -> None:
+        self.queues: dict[int, MemoryQueue] = {}
+        self.outcomes: dict[int, Outcome] = {}
+        self.dead_letters: dict[UUID, DeadLetterView] = {}
+        self.session: object | None = None
+        """Who holds the lease: a store, for as long as it is open."""
+        self._queue_ids: dict[tuple[str, str], int] = {}
+        self._last_seq = 0
+        self._log: dict[Name, Entry] = {}
+        self._attempts: dict[UUID, list[Entry]] = {}
+        self._delayed: dict[Name, Delayed] = {}
+        self._due: list[tuple[float, Name]] = []
+        self._audit: dict[UUID, list[AuditRecord]] = {}
+        self._owner: UUID | None = None
+        self._epoch = 0
+
+    @property
+    def owner(self) -> UUID | None:
+        return self._owner
+
+    def take_shards(self, incarnation: UUID, *, take: bool) -> Lease:
+        """Make `incarnation` the owner in a new epoch; unless `take`, only if it is the owner already."""
+        if not take and self._owner != incarnation:
+            raise LeaseLostError("another incarnation has owned the shards since; start anew")
+        self._owner = incarnation
+        self._epoch += 1
+        return Lease(incarnation, self._epoch, tuple(range(DEFAULT_SHARDS)))
+
+    def enter(self, lease: Lease | None) -> None:
+        """Check the fence.
+
+        Raises:
+            LeaseLostError: the lease is not that of the owner, or there is none.
+        """
+        if lease is None:
+            raise LeaseLostError("this process owns no shards; call acquire_lease() before writing")
+        if (lease.incarnation, lease.epoch) != (self._owner, self._epoch):
+            raise LeaseLostError("another incarnation owns the shards now; stop this one")
+
+    def write(self, batch: Batch) -> list[Entry]:
+        """Write a batch behind the fence; return the places of its events."""
+        ended = [outcome.seq for outcome in batch.outcomes]
+        if len(set(ended)) < len(ended) or any(seq in self.outcomes for seq in ended):
+            raise ConflictError("an entry of the batch already has its outcome; nothing was written")
+        self.outcomes.update(zip(ended, batch.outcomes, strict=True))
+        for delayed in batch.delayed:
+            self._put_off(delayed)
+        for letter in batch.dead_letters:
+            view = DeadLetterView(event=letter.event, cause=letter.cause, died_at=letter.died_at, state="open")
+            self.dead_letters[letter.event.id] = view
+        return self._append(batch.events)
+
+    def find(self, events: Sequence[Event]) -> list[Entry]:
+        """The places of events that are in the log."""
+        names = dict.fromkeys((event.id, event.attempt) for event in events)
+        return [self._log[name] for name in names if name in self._log]
+
+    def waits_or_ran(self, event: Event) -> bool:
+        name = (event.id, event.attempt)
+        return name in self._delayed or name in self._log
+
+    def release(self, now: float, limit: int) -> list[Entry]:
+        """Move due events to the end of the log."""
+        released: list[Event] = []
+        while self._due and self._due[0][0] <= now and len(released) < limit:
+            _, name = heapq.heappop(self._due)
+            released.append(self._delayed.pop(name).event)
+        return self._append(released)
+
+    def next_due(self) -> float | None:
+        return self._due[0][0] if self._due else None
+
+    def close_dead_letter(self, event_id: UUID, view: DeadLetterView, record: AuditRecord) -> None:
+        """Change a dead letter's state and note who did it."""
+        self.dead_letters[event_id] = view
+        self._audit.setdefault(event_id, []).append(record)
+
+    def audit_of(self, event_id: UUID) -> list[AuditRecord]:
+        return list(self._audit.get(event_id, ()))
+
+    def attempts_of(self, event_id: UUID) -> list[Entry]:
+        return sorted(self._attempts.get(event_id, ()), key=lambda entry: entry.event.attempt)
+
+    def _append(self, events: Sequence[Event]) -> list[Entry]:
+        entries = []
+        for seq, event in enumerate(events, self._last_seq + 1):
+            if (event.id, event.attempt) in self._log:
+                continue
+            queue = self._queue(event)
+            entry = Entry(seq, queue.id, event)
+            queue.entries.append(entry)
+            self._log[event.id, event.attempt] = entry
+            self._attempts.setdefault(event.id, []).append(entry)
+            entries.append(entry)
+        self._last_seq += len(events)
+        return entries
+
+    def _put_off(self, delayed: Delayed) -> None:
+        name = (delayed.event.id, delayed.event.attempt)
+        if name not in self._delayed:
+            self._queue(delayed.event)
+            self._delayed[name] = delayed
+            heapq.heappush(self._due, (delayed.due_at, name))
+
+    def _queue(self, event: Event) -> MemoryQueue:
+        pair = (event.service, event.tenant)
+        if pair not in self._queue_ids:
+            queue = MemoryQueue(len(self.queues) + 1, *pair)
+            self._queue_ids[pair] = queue.id
+            self.queues[queue.id] = queue
+        return self.queues[self._queue_ids[pair]]
