@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Sequence
 from random import Random
 
+from actors.errors import PostroomError
 from actors.spec import Intensity, Strategy
 from runtime.clock import Clock
 from runtime.core.supervision import SupervisorMachine
@@ -364,7 +365,8 @@ class Supervisor:
                 pass
 
     def _warn(self, name: str, what: str, reason: BaseException) -> None:
-        _log.warning("%s/%s %s: %s", self.name, name, what, describe(reason), exc_info=reason)
+        traceback = None if isinstance(reason, PostroomError) else reason  # our own errors say all in one line
+        _log.warning("%s/%s %s: %s", self.name, name, what, describe(reason), exc_info=traceback)
 
 
 async def _result(answer: asyncio.Future[BaseException | None]) -> None:

@@ -16,6 +16,9 @@ CANCEL_GRACE_SECONDS = 0.5
 """How long a task may take to end after it was cancelled for the second time."""
 
 
+Run = Callable[[], Awaitable[None]]
+
+
 class Readiness(Protocol):
     """An asyncio.Event, or what behaves like one."""
 
@@ -38,7 +41,7 @@ class TaskChild:
     def __init__(
         self,
         name: str,
-        run: Callable[[], Awaitable[None]],
+        run: Run,
         *,
         clock: Clock,
         detail: Callable[[], str | None] = lambda: None,

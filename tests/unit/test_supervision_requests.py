@@ -152,7 +152,7 @@ def test_a_temporary_child_that_was_added_is_forgotten_when_it_ends_and_an_initi
 
 def test_requests_are_refused_unless_the_supervisor_runs() -> None:
     bench = Bench("a")
-    requests = [
+    requests: list[Event] = [
         AddRequested("b", spec(), 1),
         TerminateRequested("a", 1),
         RestartRequested("a", 1),
