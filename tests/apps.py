@@ -1,0 +1,25 @@
+"""Apps on a test's own database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+from runtime import App, Running, Settings
+from tests.postgres import Server
+
+
+def url_of(server: Server) -> str:
+    """What people give to `--database`."""
+    return f"postgresql://{server['user']}@/{server['database']}?host={quote(server['host'])}&port={server['port']}"
+
+
+@contextlib.asynccontextmanager
+async def run(app: App, server: Server, **settings: Any) -> AsyncIterator[Running]:
+    """Run an app on a database, without HTTP unless asked for."""
+    os.environ.pop("POSTROOM_DATABASE", None)
+    async with app.running(Settings(database=url_of(server), **settings)) as running:
+        yield running
