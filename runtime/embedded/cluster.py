@@ -16,6 +16,7 @@ from runtime.embedded.account import Account
 from runtime.embedded.binaries import Binaries
 from runtime.embedded.disk import disk_full_line, is_disk_full
 from runtime.embedded.errors import AccountError, DiskFullError, NotAClusterError, NotWritableError, ServerStartError
+from runtime.embedded.log import LOG_FILE, append_limited
 from runtime.embedded.process import run
 
 CLUSTER_FOLDER = "cluster"
@@ -109,8 +110,8 @@ async def _initdb(workspace: Path, binaries: Binaries, account: Account, data_di
     full = disk_full_line(result.output)
     if full is not None:
         raise DiskFullError(data_dir, full)
-    log = data_dir / "initdb.log"
-    log.write_text(result.output, encoding="utf-8")
+    log = data_dir / LOG_FILE
+    append_limited(log, result.output.encode())
     raise ServerStartError(f"initdb ended with status {result.status}", log)
 
 

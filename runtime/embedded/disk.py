@@ -6,7 +6,8 @@ import errno
 import os
 
 _ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_TEXTS = tuple(os.strerror(number) for number in sorted(_ERRNOS))
+# as C locale programs print them; the last is how one reports a child that the limit killed
+_TEXTS = (*(os.strerror(number) for number in sorted(_ERRNOS)), "File size limit exceeded")
 
 
 def is_disk_full(error: OSError) -> bool:

@@ -12,6 +12,8 @@ import os
 import sys
 
 PR_SET_PDEATHSIG = 1
+CANNOT_BECOME = 77
+"""The exit status if the other account cannot be entered, as EX_NOPERM in sysexits.h."""
 
 
 def become(uid: int, gid: int) -> None:
@@ -40,6 +42,10 @@ def main(arguments: list[str]) -> None:
     uid, gid, parent_pid, death_signal = (int(argument) for argument in arguments[:4])
     try:
         become(uid, gid)
+    except OSError as error:
+        sys.stderr.write(f"FATAL: cannot become uid {uid}: {error.strerror}\n")
+        raise SystemExit(CANNOT_BECOME) from error
+    try:
         die_with_parent(parent_pid, death_signal)
         os.umask(0o077)
         os.execv(arguments[4], arguments[4:])  # noqa: S606  # no shell is wanted

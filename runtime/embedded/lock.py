@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.embedded.account import user_name
@@ -36,9 +37,9 @@ class DirectoryLock:
         try:
             self._fd = self._open_locked()
         except PermissionError as error:
-            owner = self._directory.stat().st_uid
-            if owner != os.geteuid():
-                raise NotOwnedError(self._directory, user_name(owner)) from error
+            for owner in self._owners():
+                if owner != os.geteuid():
+                    raise NotOwnedError(self._directory, user_name(owner)) from error
             raise NotWritableError(self._directory, str(error.strerror)) from error
         except OSError as error:
             if is_disk_full(error):
@@ -50,6 +51,11 @@ class DirectoryLock:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+    def _owners(self) -> Iterator[int]:
+        for path in (self._directory / LOCK_FILE, self._directory):
+            with contextlib.suppress(OSError):
+                yield path.stat().st_uid
 
     def _open_locked(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

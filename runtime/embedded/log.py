@@ -7,6 +7,7 @@ import logging
 import os
 from pathlib import Path
 
+LOG_FILE = "postgres.log"
 MAX_BYTES = 4 * 1024 * 1024
 """A file that has grown past this becomes `<name>.1`, in place of the one before."""
 TAIL_BYTES = 16 * 1024
@@ -35,7 +36,7 @@ class ServerLog(asyncio.Protocol):
         self._tail = (self._tail + data)[-TAIL_BYTES:]
         if self._writable:
             try:
-                self._append(data)
+                append_limited(self.path, data)
             except OSError as error:
                 self._writable = False
                 logger.warning("the log %s cannot be written (%s); PostgreSQL goes on without it", self.path, error)
@@ -44,12 +45,15 @@ class ServerLog(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def _append(self, data: bytes) -> None:
-        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(fd, data)
-            grown = os.fstat(fd).st_size > MAX_BYTES
-        finally:
-            os.close(fd)
-        if grown:
-            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+
+def append_limited(path: Path, data: bytes) -> None:
+    """Add `data` to the file, then set the file aside if it has become too large. Raises `OSError`."""
+    # no link is followed: root may write here, in a directory of somebody else's
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, data)
+        grown = os.fstat(fd).st_size > MAX_BYTES
+    finally:
+        os.close(fd)
+    if grown:
+        path.replace(path.with_name(f"{path.name}.1"))

@@ -30,7 +30,7 @@ class Postmaster:
         self._process = process
         self._log = log
         self._pipe = pipe
-        self._stopping = False
+        self.stopping = False
 
     @classmethod
     async def start(
@@ -77,29 +77,33 @@ class Postmaster:
             if claim is not None and claim.pid == self.pid and claim.status == READY:
                 return True
             await asyncio.sleep(POLL_SECONDS)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._log.closed), LAST_WORDS_SECONDS)
+        await self._read_last_words()
         return False
 
     async def wait(self) -> str:
         """Wait for its end; the reason, such as `killed by signal 9`."""
         status = await self._process.wait()
-        return "stopped" if self._stopping else self.describe(status)
+        return "stopped" if self.stopping else self.describe(status)
 
     async def stop(self) -> None:
         """Shut it down fast, at once if that takes too long. Safe when it has ended."""
-        self._stopping = True
+        self.stopping = self.stopping or self.running
         for number, patience_seconds in ESCALATION:
             if self.running:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.send_signal(number)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._process.wait(), patience_seconds)
+        await self._read_last_words()
         self.close()
 
     def close(self) -> None:
         """Let go of its log after its end."""
         self._pipe.close()
+
+    async def _read_last_words(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._log.closed), LAST_WORDS_SECONDS)
 
     @property
     def last_words(self) -> str:

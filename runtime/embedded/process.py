@@ -13,8 +13,12 @@ from pathlib import Path
 import msgspec
 
 from runtime.embedded.account import Account
+from runtime.embedded.errors import AccountError
+from runtime.embedded.launch import CANNOT_BECOME
 
 LAUNCHER = Path(__file__).with_name("launch.py")
+CANNOT_RUN = 126
+"""The status of a program that could not be started, as shells give it."""
 KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 
 
@@ -35,10 +39,8 @@ async def spawn(
     environment: Mapping[str, str] | None = None,
 ) -> Process:
     """Start `command` as `account`; both its streams go to `output`. The process keeps its pid through to `command`."""
-    identity = (account.uid, account.gid, os.getpid(), death_signal.value)
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(LAUNCHER)),
-        *(str(number) for number in identity),
+        *_launcher(account, death_signal),
         *(str(argument) for argument in command),
         stdin=DEVNULL,
         stdout=output,
@@ -51,8 +53,14 @@ async def spawn(
 
 
 async def run(account: Account, command: Sequence[str | Path], *, pass_fds: Sequence[int] = ()) -> Finished:
-    """Run `command` to its end. Cancelled, it kills the program first."""
-    process = await spawn(account, command, output=PIPE, pass_fds=pass_fds, death_signal=signal.SIGTERM)
+    """Run `command` to its end. Cancelled, it kills the program first.
+
+    Raises `AccountError` if root has no right to become `account`.
+    """
+    try:
+        process = await spawn(account, command, output=PIPE, pass_fds=pass_fds, death_signal=signal.SIGTERM)
+    except OSError as error:
+        return Finished(status=CANNOT_RUN, output=str(error))
     try:
         output, _ = await process.communicate()
     except BaseException:
@@ -61,7 +69,18 @@ async def run(account: Account, command: Sequence[str | Path], *, pass_fds: Sequ
         await process.wait()
         raise
     assert process.returncode is not None
-    return Finished(status=process.returncode, output=output.decode(errors="replace"))
+    text = output.decode(errors="replace")
+    if account.borrowed and process.returncode == CANNOT_BECOME:
+        raise AccountError(text.strip().removeprefix("FATAL: "))
+    return Finished(status=process.returncode, output=text)
+
+
+def _launcher(account: Account, death_signal: signal.Signals) -> list[str]:
+    """What goes before a command. An app that gave up root's rights may be unable to run its own interpreter again."""
+    if not account.borrowed and not (sys.platform == "linux" and os.access(sys.executable, os.X_OK)):
+        return []
+    identity = (account.uid, account.gid, os.getpid(), death_signal.value)
+    return [sys.executable, "-I", "-S", str(LAUNCHER), *(str(number) for number in identity)]
 
 
 def _environment() -> dict[str, str]:

@@ -25,12 +25,12 @@ from runtime.embedded.configuration import PORT, command_line, server_settings
 from runtime.embedded.disk import disk_full_line
 from runtime.embedded.errors import DiskFullError, ServerNotRunningError, ServerStartError
 from runtime.embedded.lock import DirectoryLock
+from runtime.embedded.log import LOG_FILE
 from runtime.embedded.orphan import kill_stragglers, stop_orphan
 from runtime.embedded.postmaster import Postmaster
 from runtime.embedded.socket_dir import fits_a_socket, short_socket_dir
 from runtime.embedded.staging import find_binaries
 
-LOG_FILE = "postgres.log"
 READY_SECONDS = 300.0
 """How long a start may take; the recovery after a crash replays up to 1 GB of log."""
 LINGER_SECONDS = 10.0
@@ -38,7 +38,7 @@ LINGER_SECONDS = 10.0
 STRAGGLER_SECONDS = 2.5
 """When to kill those children; most end by themselves within two seconds."""
 RETRY_SECONDS = 0.05
-_STILL_HELD = ("pre-existing shared memory block", "lock file")
+_STILL_HELD = ("pre-existing shared memory block", "already exists")
 
 logger = logging.getLogger(__name__)
 
@@ -90,8 +90,10 @@ class EmbeddedServer:
         the server has died. Raises a subclass of `EmbeddedServerError`, and then holds nothing.
         """
         async with self._changing:
-            if self.pid is not None:
+            if self.pid is not None and not self._stopping:
                 return
+            if self._stopping:
+                await self._let_go()
             try:
                 await self._start()
             except BaseException:
@@ -103,6 +105,11 @@ class EmbeddedServer:
         async with self._changing:
             await self._let_go()
 
+    @property
+    def _stopping(self) -> bool:
+        """Whether a `stop` was cancelled midway."""
+        return self._postmaster is not None and self._postmaster.stopping
+
     async def wait_exit(self) -> str:
         """Wait until the server process ends; why it did, such as `killed by signal 9`, or `stopped` after `stop`."""
         if self._postmaster is None:
@@ -113,8 +120,8 @@ class EmbeddedServer:
         make_data_dir(self._data_dir)
         self._lock.acquire()
         cluster = self._data_dir / CLUSTER_FOLDER
-        major = read_major(cluster)
         account = server_account(cluster)
+        major = read_major(cluster)
         binaries = await find_binaries(cluster, major, account)
         if major is None:
             await create_cluster(cluster, binaries, account)
@@ -160,13 +167,12 @@ class EmbeddedServer:
             self._postmaster.close()
 
     async def _let_go(self) -> None:
-        try:
-            if self._postmaster is not None:
-                await self._postmaster.stop()
-        finally:
-            self._remove_socket_dir()
-            self._dsn = None
-            self._lock.release()
+        if self._postmaster is not None:
+            await self._postmaster.stop()  # cancelled here, everything stays held, for the next stop
+        self._remove_socket_dir()
+        self._postmaster = None
+        self._dsn = None
+        self._lock.release()
 
     def _remove_socket_dir(self) -> None:
         if self._dsn is not None and Path(self._dsn.host).parent != self._data_dir:
