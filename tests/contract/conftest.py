@@ -56,12 +56,13 @@ class MemoryBackend(Backend):
 
 
 class PostgresBackend(Backend):
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, pooler: bool) -> None:
         super().__init__()
         self._server = server
+        self._pooler = pooler
 
     def make_store(self) -> Store:
-        return PostgresStore(self._server)
+        return PostgresStore(self._server, pooler=self._pooler)
 
     async def end_session(self, store: Store) -> None:
         connection = await asyncpg.connect(**self._server)
@@ -71,14 +72,15 @@ class PostgresBackend(Backend):
         await connection.close()
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "postgres", "pooler"])
 async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "memory":
             made: Backend = MemoryBackend()
         else:
             server = request.getfixturevalue("postgres_server")
-            made = PostgresBackend(await stack.enter_async_context(fresh_database(server)))
+            address = await stack.enter_async_context(fresh_database(server))
+            made = PostgresBackend(address, pooler=request.param == "pooler")
         stack.push_async_callback(made.close)
         yield made
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from runtime.core.lease import Lease
 from runtime.errors import LeaseLostError
-from runtime.store.postgres.autocommit import AutocommitDatabase
 from runtime.store.places import has_all_events, own_places
+from runtime.store.postgres.autocommit import AutocommitDatabase
 from runtime.store.postgres.columns import entries_of
 from runtime.store.postgres.dead_letters import DeadLetters
 from runtime.store.postgres.errors import store_error

@@ -144,13 +144,21 @@ BEGIN
     RETURN last_seq;
 END $$;
 
+-- Not all that JSON allows fits jsonb: the escape \u0000, for one. One such payload must not break a query over all.
+CREATE FUNCTION {schema}.readable(payload bytea) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN convert_from(payload, 'UTF8')::jsonb;
+EXCEPTION WHEN data_exception THEN
+    RETURN to_jsonb(encode(payload, 'escape'));
+END $$;
+
 CREATE VIEW {schema}.event AS
 SELECT e.id,
        q.service,
        q.tenant,
        e.key,
        e.type,
-       convert_from(e.payload, 'UTF8')::json AS payload, -- not jsonb, which refuses the escape \u0000 that JSON allows
+       {schema}.readable(e.payload) AS payload,
        to_timestamp(e.accepted_at) AS accepted_at,
        e.attempt,
        CASE o.kind WHEN 1 THEN 'done' WHEN 2 THEN 'retry' WHEN 3 THEN 'dead' END AS outcome,
