@@ -52,6 +52,7 @@ class FairShareMachine(RuleBasedStateMachine):
         self.histories: dict[str, History] = defaultdict(History)
         self.waiting: dict[tuple[str, str | None], list[int]] = defaultdict(list)
         self.out: list[Taken[int]] = []
+        self.virtual_time = 0.0
         self.patch = pytest.MonkeyPatch()
 
     @initialize(kept=st.sampled_from([1, 256]), stale=st.sampled_from([0, 64]))
@@ -63,23 +64,21 @@ class FairShareMachine(RuleBasedStateMachine):
         held = {taken.key for taken in self.out if taken.tenant == tenant and taken.key is not None}
         return any(self.waiting[tenant, key] for key in KEYS if key not in held)
 
-    def lift_if_new(self, tenant: str, *, before: bool) -> None:
-        if self.runnable(tenant) and not before:
-            self.histories[tenant].lift(self.share.virtual_time)
-
     @rule(tenant=st.sampled_from(TENANTS), weight=st.sampled_from([0.5, 1.0, 3.0]))
     def weigh(self, tenant: str, weight: float) -> None:
         if tenant not in self.histories:
             self.weights[tenant] = weight
             self.share.set_weight(tenant, weight)
 
-    @rule(tenant=st.sampled_from(TENANTS), key=st.sampled_from(KEYS))
-    def push(self, tenant: str, key: str | None) -> None:
-        before = self.runnable(tenant)
-        entry = next(self.entries)
-        self.share.push(tenant, key, entry)
-        self.waiting[tenant, key].append(entry)
-        self.lift_if_new(tenant, before=before)
+    @rule(tenant=st.sampled_from(TENANTS), keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=6))
+    def push(self, tenant: str, keys: list[str | None]) -> None:
+        for key in keys:
+            before = self.runnable(tenant)
+            entry = next(self.entries)
+            self.share.push(tenant, key, entry)
+            self.waiting[tenant, key].append(entry)
+            if self.runnable(tenant) and not before:
+                self.histories[tenant].lift(self.share.virtual_time)
 
     def note_taken(self, taken: Taken[int]) -> None:
         assert taken.entry == self.waiting[taken.tenant, taken.key].pop(0), "out of order in its key"
@@ -131,6 +130,8 @@ class FairShareMachine(RuleBasedStateMachine):
         self.share.validate()
         assert len(self.share) == sum(map(len, self.waiting.values()))
         assert self.share.running == len(self.out)
+        assert self.share.virtual_time >= self.virtual_time, "time went back"
+        self.virtual_time = self.share.virtual_time
 
     @invariant()
     def tags_are_as_if_every_known_run_time_had_been_known_at_dispatch(self) -> None:

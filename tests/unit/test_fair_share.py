@@ -192,6 +192,17 @@ class TestCharge:
         assert standing(share, "a").start_tag == virtual == 3.0
         share.validate()
 
+    def test_serving_a_tenant_that_is_owed_does_not_turn_virtual_time_back(self) -> None:
+        share: FairShare[str] = FairShare(default_estimate_seconds=1.0)
+        for entry in ("a1", "a2", "b1", "b2"):
+            share.push(entry[0], None, entry)
+        _, b1, _ = take(share), take(share), take(share)
+        share.complete(b1, 0.25)
+        assert standing(share, "b").lag == 0.75
+        assert take(share).entry == "b2"
+        share.push("c", None, "c1")
+        assert standing(share, "c").start_tag == share.virtual_time == 1.0
+
     def test_what_was_used_while_nobody_else_wanted_it_is_forgiven(self) -> None:
         share: FairShare[str] = FairShare(default_estimate_seconds=1.0)
         share.push("a", None, "a0")
