@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from actors.context import Clock
+from actors.errors import ActorStoppedError
 from runtime.cell import Cell
 from runtime.chunk import ChunkRun
 from runtime.context import Emitter
@@ -146,7 +147,9 @@ class Service:
         return self._instances.for_slot(entry.event.tenant, entry.event.key, slot)
 
     def cell_for_message(self, tenant: str | None, key: str | None) -> Cell:
-        """The actor for a message in memory. Raises InvalidInputError where a key is missing."""
+        """The actor for a message in memory. Raises ActorStoppedError, or InvalidInputError where a key is missing."""
+        if self.life is None:
+            raise ActorStoppedError(f"{self.path} is not running")
         return self._instances.for_message(tenant, key)
 
     async def commit(self, unit: UnitOfWork, batch: Batch) -> None:
