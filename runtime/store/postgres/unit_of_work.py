@@ -111,7 +111,7 @@ class PostgresUnitOfWork:
             try:
                 return await getattr(connection, method)(sql, *args)
             except Exception as error:
-                self._lost = self._lost or (ends_connection(error) and connection.is_closed())
+                self._lost = self._lost or _is_lost(connection, error)
                 raise
             finally:
                 self._watch(connection)
@@ -207,3 +207,8 @@ class PostgresUnitOfWork:
     def _require_connection(self) -> Connection:
         assert self._connection is not None, "a transaction began on a connection"
         return self._connection
+
+
+def _is_lost(connection: Connection, error: Exception) -> bool:
+    """The server's word that it ends the session arrives before the end itself; a time-out may end only a statement."""
+    return ends_connection(error) and (isinstance(error, asyncpg.PostgresError) or connection.is_closed())

@@ -18,13 +18,13 @@ FROM {schema}.queue q
 ORDER BY q.id;
 
 -- name: read_pending
--- Entries of a queue ($1) after a number ($2) without outcome. The scalar subquery is never turned into a join, so the
--- plan walks the index in order and stops at the limit ($3), whatever the statistics say.
+-- Entries of a queue ($1) after a number ($2) without outcome. OFFSET 0 keeps the subquery from becoming a join over both
+-- tables: the plan walks the index of the log in order, asks for each entry's outcome, and stops at the limit ($3).
 SELECT e.seq, e.queue, e.id, q.service, q.tenant, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt,
        e.cause, e.origin
 FROM {schema}.event_log e
 JOIN {schema}.queue q ON q.id = e.queue
-WHERE e.queue = $1 AND e.seq > $2 AND (SELECT o.seq FROM {schema}.outcome o WHERE o.seq = e.seq) IS NULL
+WHERE e.queue = $1 AND e.seq > $2 AND NOT EXISTS (SELECT FROM {schema}.outcome o WHERE o.seq = e.seq OFFSET 0)
 ORDER BY e.seq
 LIMIT $3;
 
