@@ -52,7 +52,7 @@ class Roster:
 
     def begin_life(self) -> list[str]:
         """List the children of a new life, with the history that is known of them; returns who is not among them."""
-        known, self.children, self._positions = self.children, {}, 0
+        known, self.children = self.children, {}
         for name, supervision in self._specs.items():
             child = self.add(name, supervision)
             if name in known:

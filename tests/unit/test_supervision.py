@@ -96,6 +96,13 @@ def test_a_child_that_cannot_start_fails_the_start_after_the_others_have_stopped
     assert bench.end == StartFailed(BOOM)
 
 
+def test_every_child_stays_listed_after_a_failed_start() -> None:
+    bench = Bench({"a": spec(Restart.TEMPORARY), "b": spec(), "c": spec(Restart.TEMPORARY)})
+    bench.fails = {"b": BOOM}
+    bench.send(StartRequested())
+    assert list(bench.machine.children) == ["a", "b", "c"]
+
+
 def test_a_start_can_be_tried_again_after_it_failed() -> None:
     bench = Bench()
     bench.fails = {"b": BOOM}
@@ -139,6 +146,16 @@ def test_a_child_that_exits_before_its_start_is_answered_is_restarted() -> None:
     assert bench.timers
     bench.wait()
     assert bench.running() == "a"
+
+
+def test_of_two_exits_reported_before_a_start_is_answered_the_first_counts() -> None:
+    bench = Bench("a")
+    bench.hangs = {"a"}
+    bench.send(StartRequested())
+    bench.exit("a")
+    bench.exit("a", KeyError("second"))
+    bench.send(ChildStarted("a", 1))
+    assert [ended.reason for ended in bench.machine.children["a"].exits] == ["ValueError: boom"]
 
 
 def test_a_child_that_exits_while_a_sibling_starts_is_restarted_and_the_start_succeeds() -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from actors.spec import Restart, Strategy
+from actors.spec import Backoff, Restart, Strategy, Supervision
 from runtime.core.supervision_errors import (
     ChildConflictError,
     NoSuchChildError,
@@ -148,6 +148,28 @@ def test_a_temporary_child_that_was_added_is_forgotten_when_it_ends_and_an_initi
     bench.send(StopRequested(math.inf))
     bench.start()
     assert bench.running() == "a"
+
+
+def test_a_child_added_under_the_name_of_a_temporary_one_that_ended_takes_its_place() -> None:
+    bench = Bench({"a": spec(Restart.TEMPORARY)}).start()
+    bench.exit("a")
+    bench.send(AddRequested("a", spec(), 1))
+    bench.send(StopRequested(math.inf))
+    bench.start()
+    assert bench.machine.children["a"].supervision.restart is Restart.PERMANENT
+
+
+def test_siblings_that_wait_for_a_child_still_come_back_when_it_was_replaced() -> None:
+    slow = Supervision(backoff=Backoff(initial_seconds=9.0, max_seconds=9.0, jitter=0.0))
+    bench = Bench({"a": slow, "b": spec()}, strategy=Strategy.REST_FOR_ONE).start()
+    bench.exit("a")
+    bench.send(TerminateRequested("a", 1))
+    bench.send(DeleteRequested("a"))
+    bench.send(AddRequested("a", spec(), 2))
+    bench.exit("a")
+    assert bench.timers == {"a": bench.now + 9.0}
+    bench.wait()
+    assert bench.running() == "ba"
 
 
 def test_requests_are_refused_unless_the_supervisor_runs() -> None:

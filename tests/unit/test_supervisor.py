@@ -336,6 +336,40 @@ async def test_a_supervisor_cancelled_while_a_child_stops_still_stops_the_others
     assert scene.alive() == ""
 
 
+async def test_a_supervisor_cancelled_while_a_restart_hangs_stops_the_others_and_says_so() -> None:
+    scene = await Scene().start()
+    scene.b.start_hangs = True
+    scene.b.exit()
+    await until(lambda: "start b" in scene.log)
+    [task] = [task for task in asyncio.all_tasks() if task.get_name() == "supervisor root"]
+    task.cancel()
+    assert isinstance(await scene.supervisor.wait_stopped(), asyncio.CancelledError)
+    assert scene.log == ["start b", "stop c", "stop a"]
+    assert len(scene.gave_up) == 1
+
+
+async def test_a_stop_that_is_already_being_cut_can_be_hurried_once_more() -> None:
+    scene = await Scene(shutdown_seconds=3600.0).start()
+    cut, release = asyncio.Event(), asyncio.Event()
+
+    async def stop(shutdown_seconds: float) -> None:
+        if shutdown_seconds > 0:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cut.set()
+                await release.wait()
+
+    scene.b.stop = stop  # type: ignore[method-assign]
+    stops = [asyncio.create_task(scene.supervisor.stop(seconds)) for seconds in (3600.0, 0.01)]
+    await cut.wait()
+    stops.append(asyncio.create_task(scene.supervisor.stop(0.0)))
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(*stops)
+    assert scene.log == ["stop c", "stop a"]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
 def test_an_interrupt_is_not_swallowed_and_the_children_are_still_stopped(error: BaseException) -> None:
     scene = Scene()
