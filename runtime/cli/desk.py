@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from uuid import UUID
 
 from runtime.cli.client import Client
 from runtime.cli.target import NoRunningAppError, connect
-from runtime.operations import Operations
+from runtime.operations import DeadLetterOperations
 from runtime.rendezvous import running_apps
 from runtime.settings import DEFAULT_DATA_DIR, Settings
 from runtime.store.records import DeadLetterFilter
@@ -34,7 +33,7 @@ class Desk(Protocol):
 class OfflineDesk:
     """Carries calls out in an event loop that lives as long as the command."""
 
-    def __init__(self, operations: Operations, runner: asyncio.Runner) -> None:
+    def __init__(self, operations: DeadLetterOperations, runner: asyncio.Runner) -> None:
         self._operations = operations
         self._runner = runner
 
@@ -56,7 +55,7 @@ class OfflineDesk:
 
 @contextmanager
 def open_desk(
-    *, app: str | None, url: str | None, data_dir: Path | None, database: str | None
+    *, app: str | None, url: str | None, data_dir: Path | None, database: str | None, schema: str
 ) -> Iterator[Client | OfflineDesk]:
     """The dead letters of the app or store that the options name.
 
@@ -75,7 +74,7 @@ def open_desk(
     elif data_dir and (owner := _owner_of(data_dir)):
         yield owner
         return
-    with _offline(_settings(data_dir, database)) as desk:
+    with _offline(_settings(data_dir, database, schema)) as desk:
         yield desk
 
 
@@ -93,30 +92,24 @@ def _owner_of(data_dir: Path) -> Client | None:
     return next((Client(each.url) for each in running_apps() if each.data_dir == wanted), None)
 
 
-def _settings(data_dir: Path | None, database: str | None) -> Settings:
+def _settings(data_dir: Path | None, database: str | None, schema: str) -> Settings:
     if database:
-        return Settings(database=database)
+        return Settings(database=database, schema=schema)
     directory = data_dir or DEFAULT_DATA_DIR
     if not directory.is_dir():
         raise NoRunningAppError(
             f"no app is running and there is no data directory {str(directory)!r};"
             " start an app with: postroom run MODULE:APP, or name its store with --data DIR or --database URL"
         )
-    return Settings(data_dir=directory)
-
-
-def _offline_module() -> Any:
-    try:
-        return importlib.import_module("runtime.offline")
-    except ModuleNotFoundError as error:
-        raise NoRunningAppError("no app is running; start one with: postroom run MODULE:APP") from error
+    return Settings(data_dir=directory, schema=schema)
 
 
 @contextmanager
 def _offline(settings: Settings) -> Iterator[OfflineDesk]:
-    offline = _offline_module()
+    from runtime.offline import offline_operations  # noqa: PLC0415 # the database driver is needed only here
+
     with asyncio.Runner() as runner:
-        opening = offline.offline_operations(settings)
+        opening = offline_operations(settings)
         desk = OfflineDesk(runner.run(opening.__aenter__()), runner)
         try:
             yield desk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -30,9 +31,12 @@ def print_json(value: Any) -> None:
 
 
 def show(renderable: RenderableType) -> None:
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else PIPED_COLUMNS, highlight=False, emoji=False, soft_wrap=not terminal)
-    console.print(renderable)
+    if sys.stdout.isatty():
+        Console(highlight=False, emoji=False).print(renderable)
+        return
+    page = io.StringIO()
+    Console(file=page, width=PIPED_COLUMNS, highlight=False, emoji=False, color_system=None).print(renderable)
+    click.echo("\n".join(line.rstrip() for line in page.getvalue().splitlines()))
 
 
 def printable(value: object) -> str:

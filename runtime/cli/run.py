@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runtime.cli.database import DatabaseUrl
 from runtime.cli.output import examples
 from runtime.settings import (
     DEFAULT_DATA_DIR,
@@ -36,6 +37,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 @click.argument("reference", metavar="MODULE:APP")
 @click.option(
     "--database",
+    type=DatabaseUrl(),
     metavar="URL",
     envvar="POSTROOM_DATABASE",
     help="Use this PostgreSQL instead of an own one [env: POSTROOM_DATABASE].",

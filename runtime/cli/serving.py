@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import click
 
 from runtime.app import App
 from runtime.errors import RuntimeFaultError
@@ -17,6 +20,7 @@ from runtime.settings import Settings
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LAST_GRACE_SECONDS = 2.0
 """How long the runtime may take to close its store after a second signal."""
+AT_ONCE = "stopped at once; what was accepted is on disk and runs at the next start"
 
 log = logging.getLogger("postroom")
 
@@ -40,9 +44,7 @@ def serve(app: App, settings: Settings, on_running: Callable[[Running], None]) -
         try:
             runner.run(_serve(app, settings, on_running))
         except asyncio.CancelledError:
-            raise StoppedAtOnceError(
-                "stopped at once; what was accepted is on disk and runs at the next start"
-            ) from None
+            raise StoppedAtOnceError(AT_ONCE) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -56,9 +58,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _serve(app: App, settings: Settings, on_running: Callable[[Running], None]) -> None:
     with _stop_on_signals() as stop:
         async with app.running(settings) as running:
-            stop.graceful = True
+            stop.phase = Phase.SERVING
             on_running(running)
             reason = await _first(running, stop)
+            stop.begin_draining()
     if reason is not None:
         raise GaveUpError(f"the app gave up: {type(reason).__name__}: {reason}") from reason
 
@@ -75,24 +78,54 @@ async def _first(running: Running, stop: _Stop) -> BaseException | None:
         asked.cancel()
 
 
+class Phase(enum.Enum):
+    """What a signal meets."""
+
+    STARTING = enum.auto()
+    SERVING = enum.auto()
+    DRAINING = enum.auto()
+
+
 class _Stop:
-    """What signals have asked for. The first asks to drain; a second, or one during the start, cuts off."""
+    """What signals have asked for.
+
+    The first asks to drain. A second, or one during the start, cancels what goes on, which is the start or the
+    draining: cancelled while it still serves, the app would only begin to drain. A third ends the process.
+    """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
-        self.graceful = False
+        self.phase = Phase.STARTING
+        self._at_once = False
         self._task = asyncio.current_task()
 
     def receive(self, number: signal.Signals) -> None:
-        if self.graceful and not self.asked.is_set():
+        if self._at_once:
+            _end_process()
+        elif self.asked.is_set() or self.phase is Phase.STARTING:
+            log.warning("%s: stopping at once", number.name)
+            self._at_once = True
+            asyncio.get_running_loop().call_later(LAST_GRACE_SECONDS, _end_process)
+            if self.phase is not Phase.SERVING:
+                self._cancel()
+        else:
             log.warning("%s: finishing what runs; once more to stop at once", number.name)
             self.asked.set()
-            return
-        log.warning("%s: stopping at once", number.name)
-        self.asked.set()
-        if self._task is not None:
-            self._task.cancel()
-        asyncio.get_running_loop().call_later(LAST_GRACE_SECONDS, os._exit, 1)
+
+    def begin_draining(self) -> None:
+        self.phase = Phase.DRAINING
+        if self._at_once:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        assert self._task is not None
+        self._task.cancel()
+
+
+def _end_process() -> None:
+    """Leave without closing anything: the next start recovers, as after a crash."""
+    click.echo(f"postroom: error: {AT_ONCE}", err=True)
+    os._exit(1)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from runtime.cli import main
 from runtime.clock import SystemClock
 from runtime.http import HttpServer
-from runtime.operations import Operations
+from runtime.operations import DeadLetterOperations
 from runtime.settings import Settings
 from tests.desk import Desk
 
@@ -314,7 +314,7 @@ def store(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> list[Settings]:
     opened: list[Settings] = []
 
     @contextlib.asynccontextmanager
-    async def offline_operations(settings: Settings) -> AsyncIterator[Operations]:
+    async def offline_operations(settings: Settings) -> AsyncIterator[DeadLetterOperations]:
         opened.append(settings)
         yield desk
 
