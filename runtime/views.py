@@ -7,6 +7,7 @@ people read, such as `2026-01-31T12:00:00.250000Z`.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -14,6 +15,8 @@ import msgspec
 from runtime.operations import ServiceInfo
 from runtime.store.records import Cause, DeadLetterState, DeadLetterView
 from runtime.tree import Kind, TreeNode
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
@@ -53,11 +56,11 @@ class TreeJson(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: Kind
     state: str
-    since: datetime
+    since: Time
     strategy: str | None
     restarts: int
     last_reason: str | None
-    last_restart_at: datetime | None
+    last_restart_at: Time | None
     mailbox_depth: int | None
     oldest_message_seconds: float | None
     handled: int | None
@@ -72,17 +75,17 @@ class ServicesJson(msgspec.Struct, frozen=True):
 
 class AttemptJson(msgspec.Struct, frozen=True):
     attempt: int
-    accepted_at: datetime
+    accepted_at: Time
     outcome: str | None
-    started_at: datetime | None
-    finished_at: datetime | None
+    started_at: Time | None
+    finished_at: Time | None
     error: str | None
 
 
 class AuditJson(msgspec.Struct, frozen=True):
     action: str
     by: str
-    at: datetime
+    at: Time
     detail: str | None
 
 
@@ -95,12 +98,12 @@ class DeadLetterJson(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None
     type: str
     payload: msgspec.Raw
-    accepted_at: datetime
+    accepted_at: Time
     enqueued_by: str
     attempt: int
     origin: UUID | None
     cause: Cause
-    died_at: datetime
+    died_at: Time
     state: DeadLetterState
     replayed_as: UUID | None
     replay_outcome: str | None

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import click
 
+from runtime.errors import InvalidInputError
+
 SCHEMES = ("postgresql://", "postgres://")
+
+
+def require_database_url(url: str) -> str:
+    """Raise InvalidInputError unless it looks like the URL of a PostgreSQL database."""
+    if not url.startswith(SCHEMES):
+        raise InvalidInputError("database", "is not a PostgreSQL URL such as postgresql://user@host:5432/name")
+    return url
 
 
 class DatabaseUrl(click.ParamType[str]):
@@ -13,7 +22,7 @@ class DatabaseUrl(click.ParamType[str]):
     name = "url"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        url = str(value)
-        if not url.startswith(SCHEMES):
-            self.fail("is not a PostgreSQL URL such as postgresql://user@host:5432/name", param, ctx)
-        return url
+        try:
+            return require_database_url(str(value))
+        except InvalidInputError as error:
+            self.fail(error.problem, param, ctx)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from runtime.cli.client import Client
+from runtime.cli.database import require_database_url
 from runtime.cli.target import NoRunningAppError, connect
 from runtime.operations import DeadLetterOperations
 from runtime.rendezvous import running_apps
@@ -94,7 +95,7 @@ def _owner_of(data_dir: Path) -> Client | None:
 
 def _settings(data_dir: Path | None, database: str | None, schema: str) -> Settings:
     if database:
-        return Settings(database=database, schema=schema)
+        return Settings(database=require_database_url(database), schema=schema)
     directory = data_dir or DEFAULT_DATA_DIR
     if not directory.is_dir():
         raise NoRunningAppError(

@@ -353,6 +353,15 @@ async def test_a_running_app_is_asked_even_if_its_directory_is_named(home: Path,
     assert not store
 
 
+async def test_a_database_in_the_environment_that_is_none_is_told_and_not_repeated(
+    store: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTROOM_DATABASE", "mysql://user:secret@db/one")
+    line = refusal(await postroom("dead-letters", "list"))
+    assert "database: is not a PostgreSQL URL" in line
+    assert "secret" not in line
+
+
 async def test_a_data_directory_that_is_missing_is_told(store: list[Settings]) -> None:
     assert "no data directory 'nowhere'" in refusal(await postroom("dead-letters", "list", "--data", "nowhere"))
     assert not store

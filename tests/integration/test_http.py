@@ -387,6 +387,8 @@ async def test_openapi_describes_every_route(api: Api) -> None:
     assert event["additionalProperties"] is False
     listing = document["paths"]["/v1/dead-letters"]["get"]["parameters"]
     assert [parameter["name"] for parameter in listing] == ["service", "tenant", "state", "limit", "before"]
+    died_at = document["components"]["schemas"]["DeadLetterJson"]["properties"]["died_at"]
+    assert died_at == {"type": "string", "format": "date-time"}
     text = json.dumps(document)
     for name in re.findall(r"#/components/schemas/(\w+)", text):
         assert name in document["components"]["schemas"]
