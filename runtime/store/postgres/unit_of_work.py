@@ -148,7 +148,7 @@ class PostgresUnitOfWork:
             connection, self._connection = self._connection, None
             if connection is None:
                 return
-            if connection.is_in_transaction() and not connection.is_closed():
+            if not connection.is_closed() and connection.is_in_transaction():
                 try:
                     await connection.execute("ROLLBACK")
                 except Exception:  # noqa: BLE001 # the server rolls back what has lost its connection

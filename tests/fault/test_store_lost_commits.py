@@ -1,0 +1,142 @@
+"""Commits whose answer never came: asked of the database afterwards, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TypeAlias
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from runtime.errors import CommitUnknownError
+from runtime.store.postgres import PostgresStore
+from runtime.store.records import Batch, Delayed, Entry
+from tests.fault.cut_proxy import CutProxy, Loss
+from tests.postgres import Server
+from tests.records import NOW, died, done, make_event, make_events
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@pytest.fixture
+async def proxy(database: Server, tmp_path: Path) -> AsyncIterator[CutProxy]:
+    made = CutProxy(database, tmp_path)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def store(proxy: CutProxy) -> AsyncIterator[PostgresStore]:
+    """A store behind the proxy, whose write statement is prepared and whose queue is known."""
+    opened = PostgresStore(proxy.address)
+    await opened.open()
+    await opened.acquire_lease(uuid4())
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def entry(store: PostgresStore) -> Entry:
+    [stored] = await store.commit(Batch(events=[make_event()]))
+    return stored
+
+
+async def pending(store: PostgresStore, entry: Entry) -> list[Entry]:
+    return await store.read_pending(entry.queue, 0, 100)
+
+
+async def test_a_request_that_never_arrived_resolves_to_not_committed(
+    store: PostgresStore, proxy: CutProxy, entry: Entry
+) -> None:
+    batch = Batch(events=make_events(2))
+    proxy.lose(Loss.REQUEST)
+    with pytest.raises(CommitUnknownError):
+        await store.commit(batch)
+    assert await store.resolve(batch) is None
+    places = await store.commit(batch)
+    assert await pending(store, entry) == [entry, *places]
+
+
+async def test_an_answer_that_never_arrived_resolves_to_the_places(
+    store: PostgresStore, proxy: CutProxy, entry: Entry
+) -> None:
+    batch = Batch(events=make_events(2))
+    proxy.lose(Loss.ANSWER)
+    with pytest.raises(CommitUnknownError):
+        await store.commit(batch)
+    places = await store.resolve(batch)
+    assert places is not None
+    assert [place.event for place in places] == batch.events
+    assert await pending(store, entry) == [entry, *places]
+
+
+async def test_a_request_that_arrives_after_it_was_resolved_cannot_commit(
+    store: PostgresStore, proxy: CutProxy, entry: Entry
+) -> None:
+    batch = Batch(events=make_events(2))
+    proxy.lose(Loss.LATE_REQUEST)
+    with pytest.raises(CommitUnknownError):
+        await store.commit(batch)
+    assert await store.resolve(batch) is None
+    assert b"PR001" in await proxy.deliver_late()
+    assert await pending(store, entry) == [entry]
+    assert len(await store.commit(batch)) == 2
+
+
+@pytest.mark.parametrize("loss", list(Loss))
+async def test_a_unit_of_work_whose_commit_is_unknown_is_resolved(
+    store: PostgresStore, proxy: CutProxy, entry: Entry, admin: Connection, loss: Loss
+) -> None:
+    await admin.execute("CREATE TABLE booking (id int PRIMARY KEY)")
+    unit = store.unit_of_work()
+    unit.begin_event()
+    await unit.database.execute("INSERT INTO booking VALUES (1)")
+    unit.keep_event()
+    batch = Batch(outcomes=[done(entry)], events=[make_event()])
+    proxy.lose(loss, b"COMMIT")
+    with pytest.raises(CommitUnknownError):
+        await unit.commit(batch)
+    if loss is Loss.LATE_REQUEST:  # the transaction has passed the fence, so the answer waits for its end
+        await proxy.deliver_late()
+    places = await store.resolve(batch)
+    committed = loss is not Loss.REQUEST
+    assert (places is not None) == committed
+    assert await admin.fetchval("SELECT count(*) FROM booking") == int(committed)
+    assert await pending(store, entry) == (places if places is not None else [entry])
+
+
+@pytest.mark.parametrize("loss", list(Loss))
+async def test_a_release_cut_short_forgets_no_event(store: PostgresStore, proxy: CutProxy, loss: Loss) -> None:
+    await store.commit(Batch(delayed=[Delayed(make_event(), NOW)]))
+    await store.release_due(NOW, 10)  # the statements are prepared now
+    events = make_events(3)
+    await store.commit(Batch(delayed=[Delayed(event, NOW) for event in events]))
+    mark = events[0].id.bytes  # only the move names events
+    proxy.lose(loss, mark)
+    with pytest.raises(CommitUnknownError):
+        await store.release_due(NOW, 10)
+    released = await store.release_due(NOW, 10)
+    assert [entry.event for entry in released] == events
+    if loss is Loss.LATE_REQUEST:
+        assert b"PR001" in await proxy.deliver_late()
+    assert await store.release_due(NOW, 10) == []
+    assert await store.next_due() is None
+
+
+@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.ANSWER])
+async def test_a_replay_whose_commit_is_unknown_is_resolved(
+    store: PostgresStore, proxy: CutProxy, entry: Entry, loss: Loss
+) -> None:
+    await store.commit(died(entry))
+    replay = Batch(events=[make_event()])
+    proxy.lose(loss, b"COMMIT")
+    with pytest.raises(CommitUnknownError):
+        await store.replay(entry.event.id, replay, by="ann", at=NOW, detail=None)
+    committed = loss is Loss.ANSWER
+    assert (await store.resolve(replay) is not None) == committed
+    letter = await store.dead_letter(entry.event.id)
+    assert letter is not None
+    assert letter.state == ("replayed" if committed else "open")
