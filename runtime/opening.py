@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from runtime.embedded import EmbeddedServer
+from runtime.embedded import EmbeddedServer, ServerNotRunningError
+from runtime.errors import StoreUnavailableError
 from runtime.settings import Settings
 from runtime.store.postgres import PostgresStore
 
@@ -25,4 +26,11 @@ def open_store(settings: Settings, server: EmbeddedServer | None, app_name: str)
 
 def _address_of(server: EmbeddedServer | None) -> Callable[[], Mapping[str, Any]]:
     assert server is not None, "without a database of the user's there is an embedded server"
-    return lambda: msgspec.structs.asdict(server.dsn())
+
+    def address() -> Mapping[str, Any]:
+        try:
+            return msgspec.structs.asdict(server.dsn())
+        except ServerNotRunningError as error:
+            raise StoreUnavailableError(str(error)) from error
+
+    return address

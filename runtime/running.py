@@ -85,6 +85,11 @@ class Running:
         return self._http.url if self._http else None
 
     @property
+    def server_pid(self) -> int | None:
+        """The process id of the embedded server, if there is one and it runs."""
+        return self._server.pid if self._server else None
+
+    @property
     def database(self) -> Database:
         """The app's database, each statement by itself. For reading, and for what no event does."""
         return self.store.database
