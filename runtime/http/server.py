@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Handler
 from runtime.clock import Clock
 from runtime.http.address import Address, listen_error, parse_address
 from runtime.http.errors import tell_errors
+from runtime.http.in_flight import InFlight
 from runtime.http.requests import decode_body, decode_query
 from runtime.http.routes import ROUTES, Call, Route
 from runtime.http.security import guard
@@ -25,6 +27,8 @@ from runtime.views import Health
 
 ENVELOPE_BYTES = 64 * 1024
 """What a request's body may hold beside the payload."""
+CUT_SECONDS = 0.1
+"""How long answers may take to leave once their time is up; aiohttp takes 0 for no limit."""
 
 log = logging.getLogger("postroom.http")
 
@@ -56,6 +60,7 @@ class HttpServer:
         self._health = Health(operations.app_name, incarnation or uuid4(), os.getpid())
         self._data_dir = str(data_dir.resolve()) if data_dir else None
         self._max_body_bytes = max_payload_bytes + ENVELOPE_BYTES
+        self._in_flight = InFlight()
         self._runner: web.AppRunner | None = None
         self._bound: Address | None = None
 
@@ -73,13 +78,15 @@ class HttpServer:
         """
         if self._runner is not None:
             return
-        runner = web.AppRunner(self._application(), access_log=None)
-        await runner.setup()
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=CUT_SECONDS)
         try:
+            await runner.setup()
             await web.TCPSite(runner, self._address.host, self._address.port).start()
-        except OSError as error:
+        except BaseException as error:
             await runner.cleanup()
-            raise listen_error(self._address, error) from error
+            if isinstance(error, OSError):
+                raise listen_error(self._address, error) from error
+            raise
         self._runner = runner
         self._bound = Address(self._address.host, runner.addresses[0][1])
         self._announce(self._bound.url)
@@ -93,16 +100,19 @@ class HttpServer:
         if runner is None:
             return
         withdraw(self._health.incarnation)
-        for site in list(runner.sites):
-            await site.stop()
-        if runner.server is not None:
-            await asyncio.sleep(0)  # a request that has just arrived begins before idle connections are closed
-            runner.server.pre_shutdown()
-            await runner.server.shutdown(shutdown_seconds)
-        await runner.cleanup()
+        try:
+            for site in list(runner.sites):
+                await site.stop()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(shutdown_seconds):
+                    await self._in_flight.wait_idle()
+        finally:
+            await runner.cleanup()
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[tell_errors, guard], client_max_size=self._max_body_bytes)
+        application = web.Application(
+            middlewares=[self._in_flight.track, tell_errors, guard], client_max_size=self._max_body_bytes
+        )
         for route in ROUTES:
             application.router.add_route(route.method, route.path, self._endpoint(route))
         return application

@@ -377,6 +377,27 @@ async def test_stop_cuts_requests_that_outlast_their_time() -> None:
             await request
 
 
+async def test_a_stop_without_time_cuts_at_once_and_one_that_is_cancelled_closes_all_the_same() -> None:
+    gate = Gate()
+    server = HttpServer(gate, "127.0.0.1:0", clock=SystemClock())
+    for hurried in (True, False):
+        await server.start()
+        url = server.url
+        gate.entered.clear()
+        async with aiohttp.ClientSession() as session:
+            request = asyncio.create_task(session.get(f"{url}/v1/dead-letters"))
+            await gate.entered.wait()
+            stopping = asyncio.create_task(server.stop(0.0 if hurried else 30.0))
+            if not hurried:
+                await asyncio.sleep(0)  # the stop begins, and waits for the request
+                stopping.cancel()
+            await asyncio.wait({stopping}, timeout=10)
+            assert stopping.done()
+            assert stopping.cancelled() is not hurried
+            with pytest.raises(aiohttp.ClientError):
+                await request
+
+
 async def test_openapi_describes_every_route(api: Api) -> None:
     _, document = await api.get("/v1/openapi.json")
     assert document["openapi"].startswith("3.1")
