@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-PIPED_COLUMNS = 200
+PIPED_COLUMNS = 240
 """Width where there is no terminal: files and pipes are not cut at 80."""
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -31,12 +32,34 @@ def print_json(value: Any) -> None:
 
 
 def show(renderable: RenderableType) -> None:
-    if sys.stdout.isatty():
-        Console(highlight=False, emoji=False).print(renderable)
+    """Print for people. Where a table is too wide for the terminal, each row is told in lines of its own."""
+    if not sys.stdout.isatty():
+        _show_in_pipe(renderable)
         return
+    console = Console(highlight=False, emoji=False)
+    if isinstance(renderable, Table) and Console(width=PIPED_COLUMNS).measure(renderable).minimum > console.width:
+        renderable = _row_by_row(renderable)
+    console.print(renderable)
+
+
+def _show_in_pipe(renderable: RenderableType) -> None:
     page = io.StringIO()
-    Console(file=page, width=PIPED_COLUMNS, highlight=False, emoji=False, color_system=None).print(renderable)
+    console = Console(file=page, width=PIPED_COLUMNS, highlight=False, emoji=False, color_system=None)
+    console.print(renderable)
     click.echo("\n".join(line.rstrip() for line in page.getvalue().splitlines()))
+
+
+def _row_by_row(made: Table) -> Group:
+    """The first cell of each row, and below it the others that are not empty, with their columns' names."""
+    lines: list[RenderableType] = []
+    for first, *others in zip(*(column.cells for column in made.columns), strict=True):
+        facts = Text("  ").join(
+            Text.assemble((f"{column.header} ", "dim"), cell)
+            for column, cell in zip(made.columns[1:], others, strict=True)
+            if isinstance(cell, Text) and cell.plain
+        )
+        lines += [first, Padding(facts, (0, 0, 0, 2))]
+    return Group(*lines)
 
 
 def printable(value: object) -> str:
@@ -50,7 +73,7 @@ def text(value: object, style: str = "") -> Text:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ()) -> Table:
-    """A table whose columns named in `whole` are never cut."""
+    """A table whose columns named in `whole` are never wrapped; the others are, between words."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, no_wrap=column in whole, overflow="fold")
