@@ -1,0 +1,163 @@
+"""Group commit: batches by themselves, nothing lost when the store goes away or refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+import pytest
+
+from runtime import journal as journal_module
+from runtime.errors import CommitUnknownError, StoreError, StoreUnavailableError
+from runtime.journal import MAX_BATCH, MAX_UNRECORDED, Journal
+from runtime.store.memory import MemoryStore
+from runtime.store.records import Batch, Entry, Outcome, OutcomeKind
+from tests.records import NOW, make_event, make_events, new_id
+
+
+class FaultyStore(MemoryStore):
+    """Raises what it is told to before or after it commits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: list[Exception] = []
+        self.after: list[Exception] = []
+        self.poison: set[UUID] = set()
+        self.batches: list[int] = []
+        self.held = asyncio.Event()
+        self.held.set()
+
+    async def commit(self, batch: Batch) -> list[Entry]:
+        await self.held.wait()
+        if self.before:
+            raise self.before.pop(0)
+        if any(event.id in self.poison for event in batch.events):
+            raise ValueError("bad row")
+        self.batches.append(len(batch))
+        entries = await super().commit(batch)
+        if self.after:
+            raise self.after.pop(0)
+        return entries
+
+
+class Parts:
+    """A journal at work, with what it handed over."""
+
+    def __init__(self) -> None:
+        self.store = FaultyStore()
+        self.admitted: list[Entry] = []
+        self.recorded_batches: list[Batch] = []
+        self.journal = Journal(self.store, appending=asyncio.Lock(), admit=self._admit, on_written=lambda _batch: None)
+
+    def _admit(self, entries: Sequence[Entry]) -> None:
+        self.admitted += entries
+
+    def recorded(self, batch: Batch) -> None:
+        self.recorded_batches.append(batch)
+
+
+@pytest.fixture
+async def parts(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Parts]:
+    monkeypatch.setattr(journal_module, "RETRY_SECONDS", 0.0)
+    made = Parts()
+    await made.store.open()
+    await made.store.acquire_lease(new_id())
+    writing = asyncio.create_task(made.journal.run())
+    yield made
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+
+async def test_a_lone_event_is_committed_at_once(parts: Parts) -> None:
+    event = make_event()
+    await parts.journal.append([event])
+    assert [entry.event.id for entry in parts.admitted] == [event.id]
+
+
+async def test_what_arrives_during_a_commit_goes_into_the_next_one(parts: Parts) -> None:
+    parts.store.held.clear()
+    first = asyncio.create_task(parts.journal.append([make_event()]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    rest = [asyncio.create_task(parts.journal.append([make_event()])) for _ in range(50)]
+    await asyncio.sleep(0)
+    parts.store.held.set()
+    await asyncio.gather(first, *rest)
+    assert parts.store.batches == [1, 50]
+    assert [entry.seq for entry in parts.admitted] == list(range(1, 52))
+
+
+async def test_a_large_append_is_split_and_kept_in_order(parts: Parts) -> None:
+    events = make_events(3 * MAX_BATCH + 1)
+    await parts.journal.append(events)
+    assert max(parts.store.batches) <= MAX_BATCH
+    assert [entry.event.id for entry in parts.admitted] == [event.id for event in events]
+
+
+async def test_it_waits_while_the_database_is_away(parts: Parts) -> None:
+    parts.store.before = [StoreUnavailableError("away")] * 3
+    await parts.journal.append([make_event()])
+    assert len(parts.admitted) == 1
+    assert parts.journal.waiting_for is None
+
+
+async def test_a_commit_that_took_place_unseen_is_not_repeated(parts: Parts) -> None:
+    parts.store.after = [CommitUnknownError("lost")]
+    await parts.journal.append([make_event()])
+    assert parts.store.batches == [1]
+    assert len(parts.admitted) == 1
+
+
+async def test_a_commit_that_did_not_take_place_is_repeated(parts: Parts) -> None:
+    parts.store.before = [CommitUnknownError("lost")]
+    await parts.journal.append([make_event()])
+    assert parts.store.batches == [1]
+    assert len(parts.admitted) == 1
+
+
+async def test_refused_events_reach_their_producer_and_outcomes_are_written_without_them(parts: Parts) -> None:
+    await parts.journal.append([make_event()])
+    batch = Batch(outcomes=[Outcome(parts.admitted[0].seq, OutcomeKind.DONE, NOW, NOW)])
+    poison = make_event()
+    parts.store.poison = {poison.id}
+    refused = asyncio.create_task(parts.journal.append([poison]))
+    parts.journal.record(batch, parts)
+    with pytest.raises(StoreError, match="refused the events: ValueError: bad row"):
+        await refused
+    await parts.journal.flush()
+    assert parts.recorded_batches == [batch]
+    assert parts.store.batches == [1, 1]
+
+
+async def test_outcomes_are_reported_once_they_are_on_disk(parts: Parts) -> None:
+    await parts.journal.append(make_events(3))
+    batch = Batch(outcomes=[Outcome(entry.seq, OutcomeKind.DONE, NOW, NOW) for entry in parts.admitted])
+    parts.journal.record(batch, parts)
+    assert parts.recorded_batches == []
+    await parts.journal.flush()
+    assert parts.recorded_batches == [batch]
+    assert parts.journal.unrecorded == 0
+
+
+async def test_too_many_unwritten_outcomes_saturate_it(parts: Parts) -> None:
+    await parts.journal.append(make_events(MAX_UNRECORDED))
+    parts.store.held.clear()
+    for entry in parts.admitted:
+        assert not parts.journal.saturated
+        parts.journal.record(Batch(outcomes=[Outcome(entry.seq, OutcomeKind.DONE, NOW, NOW)]), parts)
+    assert parts.journal.saturated
+    parts.store.held.set()
+    await parts.journal.flush()
+    assert not parts.journal.saturated
+
+
+async def test_closing_refuses_what_was_not_written(parts: Parts) -> None:
+    parts.store.held.clear()
+    waiting = asyncio.create_task(parts.journal.append([make_event()]))
+    await asyncio.sleep(0)
+    await parts.journal.close()
+    with pytest.raises(StoreUnavailableError, match="stopped before the event was stored"):
+        await waiting
+    with pytest.raises(StoreUnavailableError, match="accepts no events"):
+        await parts.journal.append([make_event()])

@@ -1,0 +1,212 @@
+"""Actors run without a task of their own, and handlers never share one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from runtime.run_queue import MAX_PARKED, RunQueue
+
+Job = Callable[[], Awaitable[None]]
+
+
+class Worker:
+    """Runs jobs one at a time, as an actor handles messages."""
+
+    def __init__(self, queue: RunQueue) -> None:
+        self._queue = queue
+        self._jobs: deque[Job] = deque()
+        self._scheduled = False
+        self.batches: list[int] = []
+
+    def post(self, job: Job) -> None:
+        self._jobs.append(job)
+        if not self._scheduled:
+            self._scheduled = True
+            self._queue.schedule(self)
+
+    async def drain(self, limit: int) -> int:
+        handled = 0
+        while self._jobs and handled < limit:
+            await self._queue.drive(self._jobs.popleft()())  # type: ignore[arg-type]
+            handled += 1
+        self.batches.append(handled)
+        return handled
+
+    def rest(self) -> bool:
+        self._scheduled = bool(self._jobs)
+        return self._scheduled
+
+
+@pytest.fixture
+async def queue() -> AsyncIterator[RunQueue]:
+    made = RunQueue()
+    yield made
+    await made.close()
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 # the loop itself is what is waited for
+            await asyncio.sleep(0)
+
+
+async def test_handlers_that_never_suspend_share_one_task(queue: RunQueue) -> None:
+    tasks: list[asyncio.Task[None] | None] = []
+
+    async def note() -> None:
+        tasks.append(asyncio.current_task())
+
+    for _ in range(1000):
+        Worker(queue).post(note)
+    await wait_until(lambda: len(tasks) == 1000)
+    assert len(set(tasks)) == 1
+
+
+async def test_a_handler_that_suspends_holds_up_nobody_and_keeps_its_task(queue: RunQueue) -> None:
+    release, tasks, order = asyncio.Event(), [], []
+
+    async def suspend() -> None:
+        tasks.append(asyncio.current_task())
+        await release.wait()
+        tasks.append(asyncio.current_task())
+        order.append("slow")
+
+    async def quick() -> None:
+        tasks.append(asyncio.current_task())
+        order.append("quick")
+
+    Worker(queue).post(suspend)
+    Worker(queue).post(quick)
+    await wait_until(lambda: bool(order))
+    release.set()
+    await wait_until(lambda: len(order) == 2)
+    assert order == ["quick", "slow"]
+    assert tasks[0] is tasks[2]
+    assert tasks[0] is not tasks[1]
+
+
+async def test_one_actor_handles_one_message_at_a_time(queue: RunQueue) -> None:
+    worker, running, most, count = Worker(queue), 0, 0, 0
+
+    async def job() -> None:
+        nonlocal running, most, count
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        count += 1
+
+    for _ in range(20):
+        worker.post(job)
+    await wait_until(lambda: count == 20)
+    assert most == 1
+
+
+async def test_a_busy_actor_goes_to_the_back_after_its_batch(queue: RunQueue) -> None:
+    busy, other, order = Worker(queue), Worker(queue), []
+
+    def job(name: str) -> Job:
+        async def run() -> None:
+            order.append(name)
+
+        return run
+
+    for _ in range(200):
+        busy.post(job("busy"))
+    other.post(job("other"))
+    await wait_until(lambda: len(order) == 201)
+    assert order.index("other") == 64
+    assert busy.batches == [64, 64, 64, 8]
+
+
+async def test_a_timeout_inside_a_handler_cancels_that_handler_alone(queue: RunQueue) -> None:
+    ended = []
+
+    async def times_out() -> None:
+        try:
+            async with asyncio.timeout(0.001):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            ended.append("timed out")
+
+    async def goes_on() -> None:
+        await asyncio.sleep(0.005)
+        ended.append("went on")
+
+    Worker(queue).post(times_out)
+    Worker(queue).post(goes_on)
+    await wait_until(lambda: len(ended) == 2)
+    assert ended == ["timed out", "went on"]
+
+
+async def test_a_task_group_inside_a_handler_works(queue: RunQueue) -> None:
+    results = []
+
+    async def child(n: int) -> None:
+        await asyncio.sleep(0)
+        results.append(n)
+
+    async def parent() -> None:
+        async with asyncio.TaskGroup() as group:
+            for n in range(3):
+                group.create_task(child(n))
+
+    Worker(queue).post(parent)
+    await wait_until(lambda: len(results) == 3)
+
+
+async def test_an_exception_passes_through_to_the_actor(queue: RunQueue) -> None:
+    caught = []
+
+    async def raises_late() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("late")
+
+    class Careful(Worker):
+        async def drain(self, limit: int) -> int:
+            try:
+                return await super().drain(limit)
+            except ValueError as error:
+                caught.append(str(error))
+                return 1
+
+    Careful(queue).post(raises_late)
+    await wait_until(lambda: bool(caught))
+    assert caught == ["late"]
+
+
+async def test_runners_without_work_are_kept_up_to_a_limit(queue: RunQueue) -> None:
+    release, ended = asyncio.Event(), 0
+
+    async def job() -> None:
+        nonlocal ended
+        await release.wait()
+        ended += 1
+
+    for _ in range(MAX_PARKED * 3):
+        Worker(queue).post(job)
+    await wait_until(lambda: len(queue._runners) == MAX_PARKED * 3)
+    release.set()
+    await wait_until(lambda: ended == MAX_PARKED * 3 and len(queue._runners) <= MAX_PARKED + 1)
+
+
+async def test_closing_cancels_what_runs_and_leaves_no_task(queue: RunQueue) -> None:
+    before = asyncio.all_tasks()
+    worker, cancelled = Worker(queue), []
+
+    async def job() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    worker.post(job)
+    await asyncio.sleep(0)
+    await queue.close()
+    assert cancelled == [True]
+    assert asyncio.all_tasks() == before
