@@ -96,7 +96,7 @@ async def test_a_unit_of_work_whose_commit_is_unknown_is_resolved(
     await unit.database.execute("INSERT INTO booking VALUES (1)")
     unit.keep_event()
     batch = Batch(outcomes=[done(entry)], events=[make_event()])
-    proxy.lose(loss, b"COMMIT")
+    proxy.lose(loss, b"COMMIT\0")
     with pytest.raises(CommitUnknownError):
         await unit.commit(batch)
     if loss is Loss.LATE_REQUEST:  # the transaction has passed the fence, so the answer waits for its end
@@ -132,7 +132,7 @@ async def test_a_replay_whose_commit_is_unknown_is_resolved(
 ) -> None:
     await store.commit(died(entry))
     replay = Batch(events=[make_event()])
-    proxy.lose(loss, b"COMMIT")
+    proxy.lose(loss, b"COMMIT\0")
     with pytest.raises(CommitUnknownError):
         await store.replay(entry.event.id, replay, by="ann", at=NOW, detail=None)
     committed = loss is Loss.ANSWER

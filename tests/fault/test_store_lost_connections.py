@@ -168,7 +168,7 @@ async def test_the_store_survives_the_death_of_its_server(server: EmbeddedServer
     os.kill(server.pid, signal.SIGKILL)
     await server.wait_exit()
     assert await lease_lost
-    assert isinstance(await failure(lambda: store.queues()), StoreUnavailableError)
+    assert isinstance(await failure(store.queues), StoreUnavailableError)
     assert not isinstance(await failure(lambda: unit.database.execute("SELECT 1")), AssertionError)
     unit.undo_event()
     assert unit.lost

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from zlib import crc32
 
-from runtime.store.postgres.errors import store_error
+from runtime.store.postgres.errors import translated
 from runtime.store.postgres.pool import Pool, Row
 
 
@@ -41,22 +41,15 @@ class AutocommitDatabase:
 
     async def run_scripts(self, scripts: Sequence[str], *, lock: str) -> None:
         """Run scripts in one transaction, which waits for others that run under the same `lock`."""
-        connection = await self._pool.acquire()
-        try:
-            async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", crc32(lock.encode()))
-                for script in scripts:
-                    await connection.execute(script)
-        except Exception as error:
-            raise store_error(error, self._pool.address.schema) from error
-        finally:
-            self._pool.release_after_reset(connection)
+        async with self._pool.transaction() as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", crc32(lock.encode()))
+            for script in scripts:
+                await connection.execute(script)
 
     async def _send(self, method: str, sql: str, args: Sequence[Any]) -> Any:
         connection = await self._pool.acquire()
         try:
-            return await getattr(connection, method)(sql, *args)
-        except Exception as error:
-            raise store_error(error, self._pool.address.schema) from error
+            with translated(self._pool.address.schema):
+                return await getattr(connection, method)(sql, *args)
         finally:
             self._pool.release_after_reset(connection)

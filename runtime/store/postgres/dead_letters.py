@@ -7,10 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from runtime.errors import CommitUnknownError, ConflictError, NotFoundError
-from runtime.store.postgres.errors import ends_connection
+from runtime.errors import ConflictError, NotFoundError
 from runtime.store.postgres.pool import Connection, Pool, Row
-from runtime.store.postgres.writer import Write, Writer
+from runtime.store.postgres.writer import Writer
 from runtime.store.records import (
     Attempt,
     AuditRecord,
@@ -61,38 +60,14 @@ class DeadLetters:
     async def close(self, event_id: UUID, batch: Batch, *, by: str, at: float, detail: str | None) -> list[Entry]:
         """Take an open dead letter to `replayed`, with the event of the batch, or to `discarded` if it has none."""
         write = await self._writer.prepare(batch)
-        connection = await self._pool.acquire()
-        try:
-            rows = await self._close(connection, event_id, write, (by, at, detail))
-        except (NotFoundError, ConflictError, CommitUnknownError):
-            raise
-        except Exception as error:
-            raise self._writer.error(error, write) from error
-        finally:
-            self._pool.release(connection)
-        return write.places(rows[0])
-
-    async def _close(
-        self, connection: Connection, event_id: UUID, write: Write, note: tuple[str, float, str | None]
-    ) -> list[Row]:
-        replay = next((event.id for event in write.batch.events), None)
+        replay = next((event.id for event in batch.events), None)
         state = "discarded" if replay is None else "replayed"
-        await connection.execute("BEGIN")
-        try:
-            if not await connection.fetch(self._sql["close_dead_letter"], event_id, state, replay, *note):
-                await self._refuse(connection, event_id)
-            rows = await connection.fetch(write.sql, *write.arguments)
-        except BaseException:
-            if not connection.is_closed():
-                await connection.execute("ROLLBACK")
-            raise
-        try:
-            await connection.execute("COMMIT")
-        except Exception as error:
-            if ends_connection(error):
-                raise CommitUnknownError("the connection was lost while committing") from error
-            raise
-        return rows
+        with self._writer.under(write):
+            async with self._pool.transaction() as connection:
+                if not await connection.fetch(self._sql["close_dead_letter"], event_id, state, replay, by, at, detail):
+                    await self._refuse(connection, event_id)
+                rows = await connection.fetch(write.sql, *write.arguments)
+        return write.places(rows[0])
 
     async def _refuse(self, connection: Connection, event_id: UUID) -> None:
         state = await connection.fetchval(self._sql["dead_letter_state"], event_id)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import asyncpg
 
 from runtime.errors import ConflictError, LeaseLostError, StoreUnavailableError
@@ -52,6 +55,18 @@ def store_error(error: Exception, schema: str) -> Exception:
     if is_unavailable(error):
         return StoreUnavailableError(f"the database is not available ({describe(error)}); it will be tried again")
     return error
+
+
+@contextlib.contextmanager
+def translated(schema: str) -> Iterator[None]:
+    """Turn the driver's errors into those of the store; others pass."""
+    try:
+        yield
+    except Exception as error:
+        seen = store_error(error, schema)
+        if seen is error:
+            raise
+        raise seen from error
 
 
 def describe(error: BaseException) -> str:

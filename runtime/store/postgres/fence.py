@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from uuid import UUID
 
 from runtime.core.lease import Lease
@@ -31,8 +33,16 @@ class Fence:
         """What `enter()` takes."""
         return lease.incarnation, lease.epoch, len(lease.shards)
 
-    def refused(self, used: Lease, error: LeaseLostError) -> Exception:
-        """Tell a takeover by another process from a new epoch of our own, in which the same write can be repeated."""
-        if self.renewing or (self.lease is not None and self.lease != used):
-            return StoreUnavailableError("the lease was renewed meanwhile; nothing was written, it will be tried again")
-        return error
+    @contextlib.contextmanager
+    def under(self, lease: Lease) -> Iterator[None]:
+        """Tell a takeover by another process from a new epoch of our own, in which the same write can be repeated.
+
+        Raises:
+            StoreUnavailableError: the write was refused for the latter.
+        """
+        try:
+            yield
+        except LeaseLostError as error:
+            if not self.renewing and self.lease == lease:
+                raise
+            raise StoreUnavailableError("the lease was renewed meanwhile; nothing was written, try again") from error

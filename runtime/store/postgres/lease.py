@@ -15,7 +15,7 @@ import asyncpg
 
 from runtime.core.lease import DEFAULT_SHARDS, Lease
 from runtime.errors import LeaseHeldError, LeaseLostError
-from runtime.store.postgres.errors import describe, store_error
+from runtime.store.postgres.errors import describe, translated
 from runtime.store.postgres.fence import Fence
 from runtime.store.postgres.pool import CLOSE_SECONDS, Connection, Pool, connect
 
@@ -53,16 +53,14 @@ class LeaseSession:
         Raises:
             LeaseLostError: another incarnation owns them.
         """
-        connection = await self._pool.acquire()
         self._fence.renewing += 1
         try:
-            self._fence.lease = await self._change_owner(connection, incarnation, take=take)
-        except Exception as error:
-            raise store_error(error, self._pool.address.schema) from error
+            async with self._pool.transaction() as connection:
+                lease = await self._change_owner(connection, incarnation, take=take)
         finally:
             self._fence.renewing -= 1
-            self._pool.release(connection)
-        return self._fence.lease
+        self._fence.lease = lease
+        return lease
 
     async def wait_lost(self) -> str:
         """Wait until the session is gone and return why."""
@@ -89,11 +87,12 @@ class LeaseSession:
     async def _take_lock(self) -> None:
         connection = await connect(self._pool.address, command_timeout_seconds=PROBE_SECONDS)
         try:
-            held = await self._try_lock(connection)
-            owner = None if held else await connection.fetchval(self._sql["owner"])
-        except Exception as error:
+            with translated(self._pool.address.schema):
+                held = await self._try_lock(connection)
+                owner = None if held else await connection.fetchval(self._sql["owner"])
+        except BaseException:
             connection.terminate()
-            raise store_error(error, self._pool.address.schema) from error
+            raise
         if not held:
             await connection.close(timeout=CLOSE_SECONDS)
             raise LeaseHeldError(owner)
@@ -110,13 +109,12 @@ class LeaseSession:
         return bool(await connection.fetchval(self._sql["hold_lease_in_transaction"]))
 
     async def _change_owner(self, connection: Connection, incarnation: UUID, *, take: bool) -> Lease:
-        async with connection.transaction(isolation="read_committed"):
-            await connection.execute(f"SET LOCAL lock_timeout = '{WRITERS_SECONDS}s'")
-            await connection.execute(self._sql["wait_writers"])
-            await connection.execute(self._sql["create_shards"], DEFAULT_SHARDS)
-            rows = await connection.fetch(self._sql["take_shards"], incarnation, take)
-            if not rows or len(rows) != await connection.fetchval(self._sql["count_shards"]):
-                raise LeaseLostError("another incarnation has owned the shards since; start anew")
+        await connection.execute(f"SET LOCAL lock_timeout = '{WRITERS_SECONDS}s'")
+        await connection.execute(self._sql["wait_writers"])
+        await connection.execute(self._sql["create_shards"], DEFAULT_SHARDS)
+        rows = await connection.fetch(self._sql["take_shards"], incarnation, take)
+        if not rows or len(rows) != await connection.fetchval(self._sql["count_shards"]):
+            raise LeaseLostError("another incarnation has owned the shards since; start anew")
         return Lease(incarnation, rows[0]["epoch"], tuple(sorted(row["shard"] for row in rows)))
 
     def _ended(self, _connection: object) -> None:

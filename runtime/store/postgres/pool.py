@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
 
 from runtime.errors import CommitUnknownError, StoreUnavailableError
-from runtime.store.postgres.errors import ends_connection, store_error
+from runtime.store.postgres.errors import describe, ends_connection, translated
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
@@ -46,16 +47,41 @@ async def connect(address: Address, *, command_timeout_seconds: float | None) ->
     """
     server = address.server() if callable(address.server) else address.server
     options: dict[str, Any] = {"dsn": server} if isinstance(server, str) else dict(server)
-    settings = {"application_name": address.application_name, **options.pop("server_settings", {})}
+    settings = {"application_name": address.application_name}
     options.setdefault("timeout", address.connect_timeout_seconds)
     if address.pooler:
         options["statement_cache_size"] = 0
     else:
         settings |= NOTICE_DEAD_CLIENTS
-    try:
+    settings |= options.pop("server_settings", {})
+    with translated(address.schema):
         return await asyncpg.connect(**options, server_settings=settings, command_timeout=command_timeout_seconds)
+
+
+async def commit(connection: Connection) -> None:
+    """Commit the connection's transaction.
+
+    Raises:
+        CommitUnknownError: the connection was lost before the answer came.
+    """
+    try:
+        status = await connection.execute("COMMIT")
     except Exception as error:
-        raise store_error(error, address.schema) from error
+        if ends_connection(error):
+            connection.terminate()
+            raise CommitUnknownError(f"the connection was lost while committing ({describe(error)})") from error
+        raise
+    assert status == "COMMIT", "a failed statement before it was noticed"
+
+
+async def roll_back(connection: Connection) -> None:
+    """Roll back what is open. A connection that fails at it is terminated, and its server rolls back."""
+    if connection.is_closed() or not connection.is_in_transaction():
+        return
+    try:
+        await connection.execute("ROLLBACK")
+    except Exception:  # noqa: BLE001 # whatever it is, the connection is of no more use
+        connection.terminate()
 
 
 class Pool:
@@ -128,9 +154,8 @@ class Pool:
         """
         connection = await self.acquire()
         try:
-            return await self.run(connection, sql, args)
-        except Exception as error:
-            raise store_error(error, self.address.schema) from error
+            with translated(self.address.schema):
+                return await self._run(connection, sql, args)
         finally:
             self.release(connection)
 
@@ -143,25 +168,45 @@ class Pool:
         """
         connection = await self.acquire()
         try:
-            return await self.run(connection, sql, args)
-        except Exception as error:
-            if ends_connection(error):
+            with translated(self.address.schema):
+                return await self._run(connection, sql, args)
+        except StoreUnavailableError as error:
+            if error.__cause__ is not None and ends_connection(error.__cause__):
                 connection.terminate()
-                raise CommitUnknownError("the connection was lost while committing") from error
-            raise store_error(error, self.address.schema) from error
+                raise CommitUnknownError(f"the connection was lost while committing ({error})") from error
+            raise
         finally:
             self.release(connection)
 
-    async def run(self, connection: Connection, sql: str, args: Sequence[Any]) -> list[Row]:
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction that is committed at the end of the block and rolled back by an exception.
+
+        Raises:
+            CommitUnknownError: the connection was lost before the answer to the commit came.
+            StoreUnavailableError: the server cannot be reached; nothing was written.
+        """
+        connection = await self.acquire()
+        try:
+            with translated(self.address.schema):
+                await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                yield connection
+                await commit(connection)
+        except Exception:
+            await roll_back(connection)
+            raise
+        finally:
+            self.release(connection)
+
+    async def _run(self, connection: Connection, sql: str, args: Sequence[Any]) -> list[Row]:
         """Run a statement by itself; behind a pooler in a transaction, to be parsed and run on one server."""
-        if not self.address.pooler or connection.is_in_transaction():
+        if not self.address.pooler:
             return await connection.fetch(sql, *args)
         await connection.execute("BEGIN")
         try:
             rows = await connection.fetch(sql, *args)
         except asyncpg.PostgresError:
-            if not connection.is_closed():
-                await connection.execute("ROLLBACK")
+            await roll_back(connection)
             raise
         await connection.execute("COMMIT")
         return rows

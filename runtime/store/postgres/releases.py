@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from runtime.errors import CommitUnknownError, LeaseLostError
+from runtime.errors import CommitUnknownError
 from runtime.store.postgres.columns import entries_of, placed
 from runtime.store.postgres.fence import Fence
 from runtime.store.postgres.lease import LeaseSession
@@ -32,12 +32,11 @@ class Releases:
         names = ([event.id for event in events], [event.attempt for event in events])
         lease = self._fence.require()
         try:
-            answer = await self._pool.fetch_once(self._sql["release"], *self._fence.arguments(lease), *names)
+            with self._fence.under(lease):
+                answer = await self._pool.fetch_once(self._sql["release"], *self._fence.arguments(lease), *names)
         except CommitUnknownError:
             self._unsure = names
             raise
-        except LeaseLostError as error:
-            raise self._fence.refused(lease, error) from error
         return moved + placed(events, [row["queue"] for row in rows], answer[0]["last_seq"], answer[0]["seqs"])
 
     async def _settle_unsure(self) -> list[Entry]:

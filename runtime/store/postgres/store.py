@@ -7,12 +7,11 @@ from importlib import resources
 from uuid import UUID
 
 from runtime.core.lease import Lease
-from runtime.errors import LeaseLostError
 from runtime.store.places import has_all_events, own_places
 from runtime.store.postgres.autocommit import AutocommitDatabase
 from runtime.store.postgres.columns import entries_of
 from runtime.store.postgres.dead_letters import DeadLetters
-from runtime.store.postgres.errors import store_error
+from runtime.store.postgres.errors import translated
 from runtime.store.postgres.fence import Fence
 from runtime.store.postgres.lease import LeaseSession
 from runtime.store.postgres.migration import MIGRATIONS, Migrator
@@ -67,12 +66,11 @@ class PostgresStore:
     async def open(self) -> None:
         self._system.open()
         self._work.open()
-        connection = await self._system.acquire()
         schema = self._system.address.schema
+        connection = await self._system.acquire()
         try:
-            await Migrator(self._sql, schema, MIGRATIONS).migrate(connection)
-        except Exception as error:
-            raise store_error(error, schema) from error
+            with translated(schema):
+                await Migrator(self._sql, schema, MIGRATIONS).migrate(connection)
         finally:
             self._system.release(connection)
 
@@ -109,10 +107,8 @@ class PostgresStore:
             return
         lease = self._fence.require()
         columns = list(watermarks.keys()), list(watermarks.values())
-        try:
+        with self._fence.under(lease):
             await self._system.fetch(self._sql["advance_watermarks"], *self._fence.arguments(lease), *columns)
-        except LeaseLostError as error:
-            raise self._fence.refused(lease, error) from error
 
     async def release_due(self, now: float, limit: int) -> list[Entry]:
         return await self._releases.release(now, limit)

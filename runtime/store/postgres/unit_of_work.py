@@ -10,10 +10,10 @@ from typing import Any
 import asyncpg
 
 from actors.database import Database
-from runtime.errors import CommitUnknownError, DatabaseUseError, StoreUnavailableError
-from runtime.store.postgres.errors import describe, ends_connection, is_unavailable, store_error
+from runtime.errors import DatabaseUseError, StoreUnavailableError
+from runtime.store.postgres.errors import describe, ends_connection, is_unavailable
 from runtime.store.postgres.marks import Marks
-from runtime.store.postgres.pool import Connection, Pool, Row
+from runtime.store.postgres.pool import Connection, Pool, Row, commit, roll_back
 from runtime.store.postgres.writer import Writer
 from runtime.store.records import Batch, Entry
 
@@ -130,13 +130,12 @@ class PostgresUnitOfWork:
                     raise self._broken
                 connection = self._require_connection()
                 try:
-                    await self._control(connection)
-                    rows = await connection.fetch(write.sql, *write.arguments)
+                    with self._writer.under(write):
+                        await self._control(connection)
+                        rows = await connection.fetch(write.sql, *write.arguments)
+                        await commit(connection)
                 except asyncpg.InFailedSQLTransactionError as error:
                     raise DatabaseUseError(f"a statement had failed and the handler went on; {LET_IT_RAISE}") from error
-                except Exception as error:
-                    raise self._writer.error(error, write) from error
-                await self._commit(connection)
                 return write.places(rows[0])
         finally:
             await self.rollback()
@@ -148,11 +147,7 @@ class PostgresUnitOfWork:
             connection, self._connection = self._connection, None
             if connection is None:
                 return
-            if not connection.is_closed() and connection.is_in_transaction():
-                try:
-                    await connection.execute("ROLLBACK")
-                except Exception:  # noqa: BLE001 # the server rolls back what has lost its connection
-                    connection.terminate()
+            await roll_back(connection)
             self._pool.release_after_reset(connection)
 
     async def _ready(self) -> Connection:
@@ -185,16 +180,6 @@ class PostgresUnitOfWork:
                 raise self._broken from error
             self._lost = True
             raise
-
-    async def _commit(self, connection: Connection) -> None:
-        try:
-            status = await connection.execute("COMMIT")
-        except Exception as error:
-            if ends_connection(error):
-                connection.terminate()
-                raise CommitUnknownError(f"the connection was lost while committing ({describe(error)})") from error
-            raise store_error(error, self._pool.address.schema) from error
-        assert status == "COMMIT", "the write before it succeeded, so the transaction was sound"
 
     def _watch(self, connection: Connection) -> None:
         """Notice a statement that ended the transaction, such as a COMMIT inside a list of statements."""

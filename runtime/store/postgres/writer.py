@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from runtime.core.lease import Lease
-from runtime.errors import LeaseLostError
 from runtime.store.postgres.columns import (
     dead_letter_columns,
     delayed_columns,
@@ -15,7 +15,7 @@ from runtime.store.postgres.columns import (
     placed,
     queued_events,
 )
-from runtime.store.postgres.errors import store_error
+from runtime.store.postgres.errors import translated
 from runtime.store.postgres.fence import Fence
 from runtime.store.postgres.pool import Pool, Row
 from runtime.store.postgres.queues import QueueIds
@@ -79,13 +79,12 @@ class Writer:
     async def commit(self, batch: Batch) -> list[Entry]:
         """Write a batch by itself. Raises as `Store.commit` does."""
         write = await self.prepare(batch)
-        try:
+        with self._fence.under(write.lease):
             rows = await self._pool.fetch_once(write.sql, *write.arguments)
-        except LeaseLostError as error:
-            raise self._fence.refused(write.lease, error) from error
         return write.places(rows[0])
 
-    def error(self, error: Exception, write: Write) -> Exception:
-        """What a caller gets to see for an error of the driver in a transaction that sent `write`."""
-        seen = store_error(error, self._pool.address.schema)
-        return self._fence.refused(write.lease, seen) if isinstance(seen, LeaseLostError) else seen
+    @contextlib.contextmanager
+    def under(self, write: Write) -> Iterator[None]:
+        """Turn the driver's errors in a transaction that sends `write` into those of the store."""
+        with self._fence.under(write.lease), translated(self._pool.address.schema):
+            yield
