@@ -188,3 +188,23 @@ async def test_a_unit_of_work_without_statements_commits_its_batch(store: Store)
     await unit.rollback()
     await unit.rollback()
     assert await store.read_pending(entry.queue, 0, 10) == [emitted]
+
+
+async def test_a_large_batch_keeps_order_and_leaves_out_duplicates(store: Store) -> None:
+    events = make_events(600)
+    places = await store.commit(Batch(events=events))
+    assert [entry.event for entry in places] == events
+    assert [entry.seq for entry in places] == list(range(places[0].seq, places[0].seq + 600))
+    more = make_events(300)
+    again = await store.commit(Batch(events=[*more, *events[:5], more[0]]))
+    assert [entry.event for entry in again] == more
+    assert await store.read_pending(places[0].queue, 0, 1000) == [*places, *again]
+
+
+async def test_a_large_batch_of_an_old_incarnation_is_refused(backend: Backend) -> None:
+    old = await backend.open_store()
+    await backend.end_session(old)
+    new = await backend.open_store()
+    with pytest.raises(LeaseLostError):
+        await old.commit(Batch(events=make_events(600)))
+    assert all(queue.last_seq == 0 for queue in await new.queues())

@@ -108,6 +108,19 @@ async def test_a_unit_of_work_whose_commit_is_unknown_is_resolved(
     assert await pending(store, entry) == (places if places is not None else [entry])
 
 
+@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.ANSWER])
+async def test_a_large_batch_whose_commit_is_unknown_is_resolved(
+    store: PostgresStore, proxy: CutProxy, entry: Entry, loss: Loss
+) -> None:
+    batch = Batch(events=make_events(600))
+    proxy.lose(loss, b"COMMIT\0")
+    with pytest.raises(CommitUnknownError):
+        await store.commit(batch)
+    places = await store.resolve(batch)
+    assert (places is not None) == (loss is Loss.ANSWER)
+    assert len(await store.read_pending(entry.queue, entry.seq, 1000)) == len(places or [])
+
+
 @pytest.mark.parametrize("loss", list(Loss))
 async def test_a_release_cut_short_forgets_no_event(store: PostgresStore, proxy: CutProxy, loss: Loss) -> None:
     await store.commit(Batch(delayed=[Delayed(make_event(), NOW)]))

@@ -13,13 +13,23 @@ from runtime.store.records import Batch, DeadLetter, Delayed, Entry, Event, Outc
 QueueIds = Mapping[tuple[str, str], int]
 Columns = list[Any]
 
-EVENT_COLUMNS = 11
-OUTCOME_COLUMNS = 5
-DEAD_LETTER_COLUMNS = 15
+EVENT_COLUMNS = (
+    "id",
+    "attempt",
+    "queue",
+    "shard",
+    "key",
+    "type",
+    "payload",
+    "accepted_at",
+    "enqueued_by",
+    "cause",
+    "origin",
+)
 
 
 def event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Columns:
-    """id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin."""
+    """One column for each of `EVENT_COLUMNS`."""
     return [
         [event.id for event in events],
         [event.attempt for event in events],

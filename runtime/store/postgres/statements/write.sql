@@ -112,3 +112,7 @@ WITH fence AS MATERIALIZED (
 UPDATE {schema}.queue q SET watermark = w.watermark
 FROM fence, unnest($4::int[], $5::bigint[]) AS w (id, watermark)
 WHERE q.id = w.id AND q.watermark < w.watermark;
+
+-- name: enter
+-- The fence by itself ($1 to $3), with room for $4 events at the end of the log.
+SELECT {schema}.enter($1, $2, $3, $4);
