@@ -93,6 +93,7 @@ async def gate(home: Path) -> AsyncIterator[Gate]:
 async def start(home: Path, *arguments: str) -> asyncio.subprocess.Process:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
     environment["XDG_RUNTIME_DIR"] = str(home / "run")
+    environment["TMPDIR"] = str(home)  # other apps of this user may be running; they are none of the test's
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
