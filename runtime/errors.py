@@ -44,6 +44,10 @@ class StoreUnavailableError(StoreError):
     """The database cannot be reached right now; what was asked may be tried again."""
 
 
+class DatabaseRefusedError(StoreError):
+    """The server does not let this user into this database; trying again does not help."""
+
+
 class CommitUnknownError(StoreUnavailableError):
     """The connection was lost during a commit: ask `Store.resolve` whether it took place."""
 

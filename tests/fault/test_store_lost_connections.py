@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from runtime.embedded import EmbeddedServer
-from runtime.errors import StoreUnavailableError
+from runtime.errors import DatabaseRefusedError, StoreUnavailableError
 from runtime.store.postgres import PostgresStore
 from runtime.store.records import Batch, Entry
 from tests.postgres import Server, address_of
@@ -55,6 +55,14 @@ async def test_a_server_that_does_not_run_is_unavailable(tmp_path: Path) -> None
     for server in ({"host": str(tmp_path)}, {"host": "127.0.0.1", "port": 1}):
         store = PostgresStore(server)
         with pytest.raises(StoreUnavailableError):
+            await store.open()
+        await store.close()
+
+
+async def test_a_database_that_does_not_exist_is_told_in_one_line(postgres_server: Server) -> None:
+    for server in ({**postgres_server, "database": "nowhere"}, {**postgres_server, "user": "stranger"}, "mysql://host"):
+        store = PostgresStore(server)
+        with pytest.raises(DatabaseRefusedError, match="check its address"):
             await store.open()
         await store.close()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import asyncpg
 
-from runtime.errors import ConflictError, LeaseLostError, StoreUnavailableError
+from runtime.errors import ConflictError, DatabaseRefusedError, LeaseLostError, StoreUnavailableError
 
 FENCED = "PR001"
 """The SQLSTATE that `enter()` raises."""
@@ -22,6 +22,13 @@ _UNAVAILABLE_CODES = frozenset(
         "55P03",  # a lock was not to be had in time
         "57014",  # cancelled by an operator, a time limit or a late cancellation of the statement before
     )
+)
+
+
+_REFUSALS = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # with the subclass for a wrong password
+    asyncpg.InvalidCatalogNameError,  # there is no such database
+    asyncpg.ClientConfigurationError,
 )
 
 
@@ -52,6 +59,8 @@ def store_error(error: Exception, schema: str) -> Exception:
             return LeaseLostError("another incarnation owns the shards now; stop this one")
         if isinstance(error, asyncpg.UniqueViolationError) and _is_outcome(error, schema):
             return ConflictError("an entry of the batch already has its outcome; nothing was written")
+    if isinstance(error, _REFUSALS):
+        return DatabaseRefusedError(f"the database refused the connection ({describe(error)}); check its address")
     if is_unavailable(error):
         return StoreUnavailableError(f"the database is not available ({describe(error)}); it will be tried again")
     return error

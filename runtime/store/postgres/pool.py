@@ -44,6 +44,7 @@ async def connect(address: Address, *, command_timeout_seconds: float | None) ->
 
     Raises:
         StoreUnavailableError: the server cannot be reached.
+        DatabaseRefusedError: it can, and does not let this user in.
     """
     server = address.server() if callable(address.server) else address.server
     options: dict[str, Any] = {"dsn": server} if isinstance(server, str) else dict(server)
