@@ -140,9 +140,10 @@ class Backlog:
             if queue.service == service
         )
 
-    def orphans(self) -> list[str]:
-        """Services that have waiting events but no place in this app."""
-        return sorted({q.service for q in self._queues.values() if q.behind and q.service not in self._consumers})
+    def detail(self) -> str | None:
+        """What a person should know of its state."""
+        orphans = sorted({q.service for q in self._queues.values() if q.behind and q.service not in self._consumers})
+        return f"events wait for services that do not run: {', '.join(orphans)}" if orphans else None
 
     async def run_refill(self) -> None:
         """Refill windows as they run low, for ever."""

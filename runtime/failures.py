@@ -27,8 +27,7 @@ class Failures:
     """Applies one service's retry policy."""
 
     def __init__(self, policy: RetryPolicy, clock: Clock, source: random.Random) -> None:
-        self._policy = policy
-        self._permanent = msgspec.structs.replace(policy, permanent=(*policy.permanent, UndecodableError))
+        self._policy = msgspec.structs.replace(policy, permanent=(*policy.permanent, UndecodableError))
         self._clock = clock
         self._random = source
 
@@ -36,7 +35,7 @@ class Failures:
         """Put the outcome of a failed attempt into `batch`, and the retry or the dead letter with it."""
         now = self._clock.now()
         event = entry.event
-        decision = decide(self._permanent, event.attempt, error, now, self._random)
+        decision = decide(self._policy, event.attempt, error, now, self._random)
         text = clean(describe(error))
         if isinstance(decision, RetryAt):
             batch.outcomes.append(Outcome(entry.seq, OutcomeKind.RETRY, started_at, now, text))
@@ -51,10 +50,14 @@ def cause_of(error: BaseException) -> Cause:
     """Type, message and stack of an exception; the stack names places, never values."""
     lines = traceback.format_exception(type(error), error, _users_part(error.__traceback__))
     return Cause(
-        type=f"{type(error).__module__}.{type(error).__qualname__}",
+        type=_name_of(type(error)),
         message=clean(str(error))[:MAX_MESSAGE_CHARACTERS],
         stack=clean("".join(lines))[-MAX_STACK_CHARACTERS:],
     )
+
+
+def _name_of(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _users_part(stack: types.TracebackType | None) -> types.TracebackType | None:

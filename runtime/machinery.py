@@ -10,7 +10,6 @@ import msgspec
 
 from actors.actor import Actor
 from actors.context import Clock
-from actors.errors import SpecError
 from actors.ref import Ref
 from actors.spec import Supervision
 from runtime.admission import Admission
@@ -103,9 +102,3 @@ class ServiceAddress:
 
     def cell(self) -> Cell:
         return self._service.cell_for_message(self._tenant, self._key)
-
-
-def require_free(name: str, taken: bool) -> None:  # noqa: FBT001 # a predicate's result
-    """Raise SpecError where a child's name is in use."""
-    if taken:
-        raise SpecError("name", f"a living child is named {name!r} already")

@@ -211,7 +211,7 @@ class Running:
             detail=journal.detail,
         )
         yield Part("delays", clock=clock, work=machinery.delays.run)
-        yield Part("refill", clock=clock, work=backlog.run_refill)
+        yield Part("refill", clock=clock, work=backlog.run_refill, detail=backlog.detail)
         yield Part("watermarks", clock=clock, work=backlog.run_watermarks, draining=backlog.save_watermarks)
         yield self._supervisor
         if http is not None:

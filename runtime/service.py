@@ -102,8 +102,9 @@ class Service:
             state="running" if self.life else "stopped",
             since=self._since,
             mailbox_depth=len(self._fair),
+            oldest_message_seconds=self._oldest_seconds(),
             handled=self._handled,
-            detail=f"{self._running} of {self.definition.slots} slots in use",
+            detail=f"{self.definition.slots - len(self._slots)} of {self.definition.slots} slots in use",
             children=self._instances.nodes(),
             children_total=len(self._instances),
         )
@@ -134,10 +135,10 @@ class Service:
         for taken in run.chunk:
             self._fair.complete(taken, run.seconds.get(taken.entry.seq, 0.0))
         self._handled += len(run.chunk)
-        if self.name in self._machinery.services and self.backlog.feeds(self):
+        if self.backlog.feeds(self):
             self._slots.append(run.slot)
         self.pump()
-        if not self._running:
+        if not self._fair.running:
             self._quiet.set()
 
     def recorded(self, entries: Iterable[Entry]) -> None:
@@ -167,10 +168,6 @@ class Service:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    @property
-    def _running(self) -> int:
-        return self._fair.running
-
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -184,6 +181,10 @@ class Service:
     async def _die(self, reason: BaseException, on_exit: Callable[[BaseException | None], None]) -> None:
         await self.stop(self.definition.supervision.shutdown_seconds)
         on_exit(reason)
+
+    def _oldest_seconds(self) -> float | None:
+        oldest = min((entry.event.accepted_at for entry in self._fair.heads()), default=None)
+        return None if oldest is None else max(0.0, self.clock.now() - oldest)
 
     def _restarted(self, reason: BaseException) -> None:
         self._explained(self.name, reason)

@@ -209,6 +209,10 @@ class FairShare(Generic[E]):
         state = self._tenants.get(tenant)
         return 0 if state is None else len(state.ready) + state.blocked
 
+    def heads(self) -> Iterator[E]:
+        """The entry of every waiting tenant that would be taken first. O(tenants), for people who look."""
+        return (state.ready[0].entry for state in self._tenants.values() if state.ready)
+
     def __len__(self) -> int:
         """How many entries wait."""
         return self._ready + self._blocked

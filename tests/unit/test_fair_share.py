@@ -340,3 +340,11 @@ def test_statistics_say_how_each_tenant_stands() -> None:
     assert a.lag == share.virtual_time - a.start_tag < 0.0
     assert (b.waiting, b.running, b.lag) == (1, 0, 0.0)
     assert share.running == 1
+
+
+def test_heads_are_the_entries_that_each_waiting_tenant_would_start_with() -> None:
+    fair: FairShare[int] = FairShare()
+    for entry in range(4):
+        fair.push(f"t{entry % 2}", None, entry)
+    fair.take()
+    assert sorted(fair.heads()) == [1, 2]
