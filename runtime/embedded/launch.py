@@ -11,6 +11,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PR_SET_PDEATHSIG = 1
 CANNOT_BECOME = 77
 """The exit status if the other account cannot be entered, as EX_NOPERM in sysexits.h."""
@@ -25,28 +29,35 @@ def become(uid: int, gid: int) -> None:
     os.setuid(uid)
 
 
-def die_with_parent(parent_pid: int, death_signal: int) -> None:
-    """Ask the kernel for `death_signal` at the parent's end. After `become`, because a change of uid resets it."""
+def find_prctl() -> Callable[[int, int], object] | None:
+    """Linux's `prctl`. To be found before `become`: this interpreter may lie where the other account cannot read."""
     if sys.platform != "linux":
-        return
+        return None
     try:
         import ctypes  # noqa: PLC0415  # some builds of Python lack it, and it is needed here alone
     except ImportError:
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal)
+        return None
+    return ctypes.CDLL(None).prctl
+
+
+def die_with_parent(prctl: Callable[[int, int], object], parent_pid: int, death_signal: int) -> None:
+    """Ask the kernel for `death_signal` at the parent's end. After `become`, because a change of uid resets it."""
+    prctl(PR_SET_PDEATHSIG, death_signal)
     if os.getppid() != parent_pid:
         raise SystemExit("FATAL: the process that asked for this server has ended")
 
 
 def main(arguments: list[str]) -> None:
     uid, gid, parent_pid, death_signal = (int(argument) for argument in arguments[:4])
+    prctl = find_prctl()
     try:
         become(uid, gid)
     except OSError as error:
         sys.stderr.write(f"FATAL: cannot become uid {uid}: {error.strerror}\n")
         raise SystemExit(CANNOT_BECOME) from error
     try:
-        die_with_parent(parent_pid, death_signal)
+        if prctl is not None:
+            die_with_parent(prctl, parent_pid, death_signal)
         os.umask(0o077)
         os.execv(arguments[4], arguments[4:])  # noqa: S606  # no shell is wanted
     except OSError as error:

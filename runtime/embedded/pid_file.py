@@ -9,6 +9,7 @@ import msgspec
 
 PID_FILE = "postmaster.pid"
 READY = "ready"
+MAX_PID = 2**31 - 1
 _STATUS_LINE = 7
 
 
@@ -26,7 +27,7 @@ def parse_pid_file(text: str) -> PidFile | None:
     with contextlib.suppress(ValueError, IndexError):
         pid = int(lines[0])
         status = lines[_STATUS_LINE].strip() if len(lines) > _STATUS_LINE else ""
-        if pid != 0:
+        if 0 < abs(pid) <= MAX_PID:
             return PidFile(pid=abs(pid), standalone=pid < 0, status=status)
     return None
 
