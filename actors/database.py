@@ -27,9 +27,12 @@ class Database(Protocol):
     """PostgreSQL, with `$1`-style parameters.
 
     The transaction opens with the first statement and is committed by the runtime together with the outcome of the
-    event and the events it emitted; when the handler raises, what it wrote is rolled back. Do not send BEGIN, COMMIT
-    or ROLLBACK. A statement that fails leaves the transaction unusable until the handler ends: let it raise.
-    Errors are those of asyncpg.
+    event and the events it emitted; when the handler raises, what it wrote is rolled back. A statement that fails
+    leaves the transaction unusable until the handler ends: let it raise, or roll back to a savepoint set before.
+    Settings changed by SET last at most until the chunk of events that shares the transaction ends.
+
+    Errors are those of asyncpg, and `runtime.errors.DatabaseUseError` for BEGIN, COMMIT and ROLLBACK, which are not the
+    handler's to send, and for statements sent after the handler has ended.
     """
 
     async def execute(self, sql: str, *args: Any) -> str:

@@ -25,7 +25,9 @@ class UnitOfWork(Protocol):
     """
 
     @property
-    def database(self) -> Database: ...
+    def database(self) -> Database:
+        """The database for the event that has begun; it refuses statements once that event has ended."""
+        ...
 
     @property
     def opened(self) -> bool:
@@ -56,12 +58,14 @@ class UnitOfWork(Protocol):
             CommitUnknownError: the connection was lost while committing; `Store.resolve` tells.
             StoreUnavailableError: the connection was lost before; nothing was written.
             LeaseLostError: another incarnation owns the shards; nothing was written.
+            ConflictError: an entry has its outcome already; nothing was written.
+            DatabaseUseError: a handler ended the transaction, or went on after a statement had failed.
             Exception: what the database raised, such as a deferred constraint; nothing was written.
         """
         ...
 
     async def rollback(self) -> None:
-        """Give everything up. Safe at any time, and twice."""
+        """Give everything up, also in the middle of an event. Safe at any time, and twice, and after `commit`."""
         ...
 
 
@@ -102,7 +106,14 @@ class Store(Protocol):
         ...
 
     async def resolve(self, batch: Batch) -> list[Entry] | None:
-        """Tell what became of a batch whose commit is unknown: its places, or None if it was not committed."""
+        """Tell what became of a batch whose commit is unknown: its places, or None if it never will be committed.
+
+        Begins a new epoch of this incarnation, so that what is still on its way to the database cannot commit after the
+        answer. Writes under way elsewhere in this process may therefore raise `StoreUnavailableError` once.
+
+        Raises:
+            LeaseLostError: another incarnation owns the shards.
+        """
         ...
 
     def unit_of_work(self) -> UnitOfWork: ...
@@ -120,7 +131,11 @@ class Store(Protocol):
         ...
 
     async def release_due(self, now: float, limit: int) -> list[Entry]:
-        """Move up to `limit` delayed events due at `now` to the end of the log; return their places in log order."""
+        """Move up to `limit` delayed events due at `now` to the end of the log; return their places in log order.
+
+        When the connection is lost meanwhile (`CommitUnknownError`), the next call also returns what was moved, so that
+        calling again is enough.
+        """
         ...
 
     async def next_due(self) -> float | None:
@@ -139,6 +154,7 @@ class Store(Protocol):
         Raises:
             NotFoundError: there is no such dead letter.
             ConflictError: it is not open.
+            CommitUnknownError: the connection was lost while committing; `resolve(replay)` tells.
         """
         ...
 

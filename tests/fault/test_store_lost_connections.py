@@ -152,6 +152,23 @@ async def test_a_commit_cut_short_by_an_operator_can_be_tried_again(
     await store.commit(Batch(outcomes=[done(entry)]))
 
 
+async def test_a_commit_whose_caller_was_cancelled_leaves_the_store_usable(
+    store: PostgresStore, admin: Connection, entry: Entry
+) -> None:
+    await admin.execute("BEGIN")
+    await admin.execute("LOCK TABLE postroom.outcome IN EXCLUSIVE MODE")
+    writing = [asyncio.ensure_future(store.commit(Batch(outcomes=[done(entry)]))) for _ in range(6)]
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'postroom.outcome'::regclass"
+    while await admin.fetchval(waiting) < 4:
+        assert not any(each.done() for each in writing)
+    for each in writing:
+        each.cancel()
+    await asyncio.wait(writing)
+    await admin.execute("ROLLBACK")
+    await store.commit(Batch(outcomes=[done(entry)]))
+    assert await store.read_pending(entry.queue, 0, 10) == []
+
+
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
     """A server of the test's own, to be killed."""

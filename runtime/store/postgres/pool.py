@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -18,6 +19,12 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
 
 CLOSE_SECONDS = 5.0
+ALWAYS_BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
+"""For the store's own statements. A plan is kept with its connection: one made while a table was small would scan it
+whole when it has grown, until the statistics are taken anew. Behind a pooler no plan is kept."""
+
+COMMAND_TIMEOUT_SECONDS = 60.0
+"""After which a statement of the store's own counts as lost with its connection."""
 
 NOTICE_DEAD_CLIENTS = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 """The server frees the locks of a client whose machine died after 25 s, where its own default may be two hours."""
@@ -36,10 +43,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     pooler: bool = False
     """A transaction pooler may stand in between: no statement is prepared for longer than its transaction."""
     connect_timeout_seconds: float = 10.0
-    command_timeout_seconds: float = 60.0
 
 
-async def connect(address: Address, *, command_timeout_seconds: float | None) -> Connection:
+async def connect(
+    address: Address, *, command_timeout_seconds: float | None, planning: Mapping[str, str] = MappingProxyType({})
+) -> Connection:
     """Open one connection.
 
     Raises:
@@ -53,7 +61,7 @@ async def connect(address: Address, *, command_timeout_seconds: float | None) ->
     if address.pooler:
         options["statement_cache_size"] = 0
     else:
-        settings |= NOTICE_DEAD_CLIENTS
+        settings |= {**NOTICE_DEAD_CLIENTS, **planning}
     settings |= options.pop("server_settings", {})
     with translated(address.schema):
         return await asyncpg.connect(**options, server_settings=settings, command_timeout=command_timeout_seconds)
@@ -66,7 +74,7 @@ async def commit(connection: Connection) -> None:
         CommitUnknownError: the connection was lost before the answer came.
     """
     try:
-        status = await connection.execute("COMMIT")
+        status = await connection.execute("COMMIT", timeout=COMMAND_TIMEOUT_SECONDS)
     except Exception as error:
         if ends_connection(error):
             connection.terminate()
@@ -80,7 +88,7 @@ async def roll_back(connection: Connection) -> None:
     if connection.is_closed() or not connection.is_in_transaction():
         return
     try:
-        await connection.execute("ROLLBACK")
+        await connection.execute("ROLLBACK", timeout=CLOSE_SECONDS)
     except Exception:  # noqa: BLE001 # whatever it is, the connection is of no more use
         connection.terminate()
 
@@ -88,9 +96,16 @@ async def roll_back(connection: Connection) -> None:
 class Pool:
     """At most `size` connections; who comes when all are taken waits in turn."""
 
-    def __init__(self, address: Address, size: int, *, command_timeout_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        size: int,
+        *,
+        command_timeout_seconds: float | None = None,
+        planning: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.address = address
-        self.size = size
+        self._planning = planning
         self._timeout = command_timeout_seconds
         self._idle: deque[Connection] = deque()
         self._free = asyncio.Semaphore(size)
@@ -108,10 +123,13 @@ class Pool:
         """
         await self._free.acquire()
         try:
-            return self._take_idle() or await connect(self.address, command_timeout_seconds=self._timeout)
+            return self._take_idle() or await self._connect()
         except BaseException:
             self._free.release()
             raise
+
+    async def _connect(self) -> Connection:
+        return await connect(self.address, command_timeout_seconds=self._timeout, planning=self._planning)
 
     def _take_idle(self) -> Connection | None:
         if self._closed:

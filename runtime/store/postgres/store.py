@@ -15,7 +15,7 @@ from runtime.store.postgres.errors import translated
 from runtime.store.postgres.fence import Fence
 from runtime.store.postgres.lease import LeaseSession
 from runtime.store.postgres.migration import MIGRATIONS, Migrator
-from runtime.store.postgres.pool import Address, Pool, Server
+from runtime.store.postgres.pool import ALWAYS_BY_INDEX, COMMAND_TIMEOUT_SECONDS, Address, Pool, Server
 from runtime.store.postgres.releases import Releases
 from runtime.store.postgres.unit_of_work import PostgresUnitOfWork
 from runtime.store.postgres.writer import Writer
@@ -24,7 +24,6 @@ from runtime.store.sql import DEFAULT_SCHEMA, load_statements
 
 SYSTEM_CONNECTIONS = 4
 WORK_CONNECTIONS = 10
-COMMAND_TIMEOUT_SECONDS = 60.0
 MAX_TENANTS = 10_000
 
 
@@ -35,7 +34,8 @@ class PostgresStore:
     store's own statements and the handlers' units of work have pools of their own (`system_connections` and
     `work_connections`), so that handlers that wait for each other cannot keep anything from being recorded; one
     connection more holds the lease. `pooler` must be set behind a transaction pooler: then no statement is prepared
-    for longer than its transaction, at the price of three more round trips a batch.
+    for longer than its transaction, at the price of three more round trips a batch, and handlers must say SET LOCAL
+    instead of SET, as nothing resets a session that others use.
     """
 
     def __init__(
@@ -50,7 +50,12 @@ class PostgresStore:
     ) -> None:
         self._sql = load_statements(resources.files(__package__) / "statements", schema)
         address = Address(server=server, schema=schema, application_name=application_name, pooler=pooler)
-        self._system = Pool(address, system_connections, command_timeout_seconds=COMMAND_TIMEOUT_SECONDS)
+        self._system = Pool(
+            address,
+            system_connections,
+            command_timeout_seconds=COMMAND_TIMEOUT_SECONDS,
+            planning=ALWAYS_BY_INDEX,
+        )
         self._work = Pool(address, work_connections)
         self._fence = Fence()
         self._writer = Writer(self._system, self._sql, self._fence)

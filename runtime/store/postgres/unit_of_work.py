@@ -13,7 +13,7 @@ from actors.database import Database
 from runtime.errors import DatabaseUseError, StoreUnavailableError
 from runtime.store.postgres.errors import describe, ends_connection, is_unavailable
 from runtime.store.postgres.marks import Marks
-from runtime.store.postgres.pool import Connection, Pool, Row, commit, roll_back
+from runtime.store.postgres.pool import COMMAND_TIMEOUT_SECONDS, Connection, Pool, Row, commit, roll_back
 from runtime.store.postgres.writer import Writer
 from runtime.store.records import Batch, Entry
 
@@ -132,7 +132,7 @@ class PostgresUnitOfWork:
                 try:
                     with self._writer.under(write):
                         await self._control(connection)
-                        rows = await connection.fetch(write.sql, *write.arguments)
+                        rows = await connection.fetch(write.sql, *write.arguments, timeout=COMMAND_TIMEOUT_SECONDS)
                         await commit(connection)
                 except asyncpg.InFailedSQLTransactionError as error:
                     raise DatabaseUseError(f"a statement had failed and the handler went on; {LET_IT_RAISE}") from error
