@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import click
@@ -30,6 +32,7 @@ from runtime.settings import DEFAULT_DATA_DIR, DEFAULT_HTTP
 
 MONTH = Path(str(files("bench").joinpath("data", "flights-2013-01.csv.gz")))
 ANY_PORT = "127.0.0.1:0"
+PROGRAM = "postroom"
 PROGRESS_SECONDS = 0.25
 
 T = TypeVar("T")
@@ -167,9 +170,20 @@ def _show(report: Report, running: Running, settings: Settings, *, serve: bool) 
         f"\n{report.accepted:,} events accepted, {report.done:,} done, {report.dead_letters:,} dead letters,"
         f" {report.lost:,} lost, in {report.seconds:.1f} s{taken_up}"
     )
-    place = "" if settings.database or settings.data_dir == DEFAULT_DATA_DIR else f" --data {settings.data_dir}"
-    click.echo(f"\nWhat next:\n  postroom dead-letters list --limit 5{'' if serve else place}")
+    place = (
+        "" if settings.database or settings.data_dir == DEFAULT_DATA_DIR else f" --data {quote(str(settings.data_dir))}"
+    )
+    program = quote(program_name())
+    click.echo(f"\nWhat next:\n  {program} dead-letters list --limit 5{'' if serve else place}")
     if serve:
-        click.echo(f"  postroom tree          # or {running.url}/v1/tree\n\nServing until Ctrl+C.")
+        click.echo(f"  {program} tree          # or {running.url}/v1/tree\n\nServing until Ctrl+C.")
     else:
-        click.echo(f"  postroom demo --serve{place}   # keeps running; then, in another terminal: postroom tree")
+        click.echo(f"  {program} demo --serve{place}   # keeps running; then, in another terminal: {program} tree")
+
+
+def program_name() -> str:
+    """How the person who started this program can start it again: by its path, unless the shell finds it by name."""
+    started = Path(sys.argv[0])
+    if started.name != PROGRAM or shutil.which(PROGRAM) == str(started):
+        return PROGRAM
+    return str(started)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import sys
 from asyncio import create_subprocess_exec, subprocess
 from collections import Counter
@@ -12,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.demo import ANY_PORT, default_address
-from runtime.settings import DEFAULT_HTTP
 from tests.apps import url_of
 from tests.demo import Demo
 from tests.flights import delays, first_flights, rows_of
@@ -131,17 +128,6 @@ async def test_it_runs_on_a_database_that_is_named(demo: Demo, month: Path, empt
 
     assert (report["accepted"], report["lost"]) == (600, 0)
     assert not demo.data.exists()
-
-
-def test_a_busy_port_is_no_obstacle() -> None:
-    host, _, port = DEFAULT_HTTP.rpartition(":")
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((host, int(port)))
-        taken.listen()
-
-        assert default_address() == ANY_PORT
-    assert default_address() == DEFAULT_HTTP
 
 
 async def test_the_example_in_the_readme_runs(tmp_path: Path) -> None:
