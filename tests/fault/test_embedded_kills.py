@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +79,14 @@ async def read_line(process: Process) -> str:
     return (await process.stdout.readline()).decode().strip()
 
 
-async def start_loose_server(cluster: Path) -> Process:
+async def start_loose_server(cluster: Path, *, by_path: bool = False) -> Process:
     """A server on `cluster` that nobody looks after, such as a killed app leaves where it cannot take it along."""
     account = server_account(cluster)
     with doorway(cluster, account) as door:
-        settings = server_settings({}) | {"unix_socket_directories": door.path}
+        path = str(cluster) if by_path else door.path
+        settings = server_settings({}) | {"unix_socket_directories": path}
         process = await asyncio.create_subprocess_exec(
-            *(str(packaged_binaries()[0].postgres), "-D", door.path, *command_line(settings)),
+            *(str(packaged_binaries()[0].postgres), "-D", path, *command_line(settings)),
             stderr=subprocess.DEVNULL,
             pass_fds=door.pass_fds,
             cwd="/",
@@ -294,17 +297,27 @@ async def test_a_single_user_session_is_not_disturbed(stopped: EmbeddedServer, d
     await session.wait()
 
 
-async def test_without_proc_a_server_is_told_by_the_directory_that_it_was_given(tmp_path: Path) -> None:
-    program = tmp_path / "postgres"
-    program.symlink_to(sys.executable)
-    command = [str(program), "-c", "import sys; print(flush=True); sys.stdin.read()", "-D", "/srv/a b", "-c", "port=1"]
-    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
-    await read_line(process)
-    assert not await works_on_by_ps(process.pid, Path("/srv/a"))
-    assert not await works_on_by_ps(process.pid, Path("/srv/a b/c"))
-    process.kill()
-    await process.wait()
-    assert not await works_on_by_ps(process.pid, Path("/srv/a b"))
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that the server's account can reach by its path, which pytest's own are not."""
+    path = Path(tempfile.mkdtemp(prefix="postroom-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+async def test_without_proc_a_server_is_told_by_the_directory_that_it_was_given(public: Path) -> None:
+    server = EmbeddedServer(public)
+    await server.start()
+    await server.stop()
+    loose = await start_loose_server(public / "cluster", by_path=True)
+    assert await works_on_by_ps(loose.pid, public / "cluster")
+    assert not await works_on_by_ps(loose.pid, public / "clus")
+    assert not await works_on_by_ps(loose.pid, public / "cluster" / "base")
+    assert not await works_on_by_ps(os.getpid(), public / "cluster")
+    loose.send_signal(signal.SIGINT)
+    await loose.wait()
+    assert not await works_on_by_ps(loose.pid, public / "cluster")
 
 
 def write_pid_file(data_dir: Path, content: str) -> None:
