@@ -208,3 +208,12 @@ async def test_a_large_batch_of_an_old_incarnation_is_refused(backend: Backend) 
     with pytest.raises(LeaseLostError):
         await old.commit(Batch(events=make_events(600)))
     assert all(queue.last_seq == 0 for queue in await new.queues())
+
+
+async def test_a_large_batch_is_written_with_its_outcomes_or_not_at_all(store: Store) -> None:
+    [entry] = await store.commit(Batch(events=[make_event()]))
+    places = await store.commit(Batch(events=make_events(600), outcomes=[done(entry)]))
+    assert await store.read_pending(entry.queue, 0, 1000) == places
+    with pytest.raises(ConflictError):
+        await store.commit(Batch(events=make_events(600), outcomes=[done(entry)]))
+    assert await store.read_pending(entry.queue, 0, 1000) == places

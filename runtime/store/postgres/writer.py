@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from runtime.core.lease import Lease
 from runtime.store.postgres.columns import (
@@ -25,7 +26,7 @@ from runtime.store.postgres.queues import QueueIds
 from runtime.store.records import Batch, Entry
 
 COPY_EVENTS = 200
-"""From how many events on COPY is faster, although it takes four round trips where the statement takes one."""
+"""From how many events on COPY is faster, although it takes five round trips where the statement takes one."""
 
 FENCE_ARGUMENTS = 3
 
@@ -86,28 +87,33 @@ class Writer:
 
     async def commit(self, batch: Batch) -> list[Entry]:
         """Write a batch by itself. Raises as `Store.commit` does."""
+        if len(batch.events) >= COPY_EVENTS:
+            with contextlib.suppress(asyncpg.UniqueViolationError):
+                return await self._copy(batch)
         write = await self.prepare(batch)
         with self._fence.under(write.lease):
-            if write.sql is self._sql["write_events"] and len(batch.events) >= COPY_EVENTS:
-                with contextlib.suppress(asyncpg.UniqueViolationError):
-                    return await self._copy(write)
             rows = await self._pool.fetch_once(write.sql, *write.arguments)
         return write.places(rows[0])
 
-    async def _copy(self, write: Write) -> list[Entry]:
-        """Append a large batch by COPY, which cannot leave out what was stored before: then it raises."""
-        count = len(write.batch.events)
+    async def _copy(self, batch: Batch) -> list[Entry]:
+        """Append many events by COPY, which cannot leave out what was stored before: then it raises."""
+        write = await self.prepare(Batch(events=batch.events))
+        rest = await self.prepare(msgspec.structs.replace(batch, events=[]))
+        count = len(batch.events)
         fence, columns = write.arguments[:FENCE_ARGUMENTS], write.arguments[FENCE_ARGUMENTS:]
-        async with self._pool.transaction() as connection:
-            last_seq = await connection.fetchval(self._sql["enter"], *fence, count)
-            seqs = range(last_seq - count + 1, last_seq + 1)
-            await connection.copy_records_to_table(
-                "event_log",
-                schema_name=self._pool.address.schema,
-                columns=[*EVENT_COLUMNS, "seq"],
-                records=zip(*columns, seqs, strict=True),
-            )
-        return placed(write.batch.events, write.queue_ids, last_seq, seqs)
+        with self._fence.under(write.lease):
+            async with self._pool.transaction() as connection:
+                if len(rest.batch):
+                    await connection.fetch(rest.sql, *rest.arguments)
+                last_seq = await connection.fetchval(self._sql["enter"], *fence, count)
+                seqs = range(last_seq - count + 1, last_seq + 1)
+                await connection.copy_records_to_table(
+                    "event_log",
+                    schema_name=self._pool.address.schema,
+                    columns=[*EVENT_COLUMNS, "seq"],
+                    records=zip(*columns, seqs, strict=True),
+                )
+        return placed(batch.events, write.queue_ids, last_seq, seqs)
 
     @contextlib.contextmanager
     def under(self, write: Write) -> Iterator[None]:
