@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from actors import PostroomError
+from runtime.event_loop import loop_factory
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ def launch(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         InterruptedRunError: SIGINT or SIGTERM came; the coroutine was cancelled and has cleaned up.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             return runner.run(_until_signal(work))
         except (asyncio.CancelledError, KeyboardInterrupt):
@@ -36,11 +37,3 @@ async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await work
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 # there is none for Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

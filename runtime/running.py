@@ -132,7 +132,7 @@ class Running:
             progress = self.backlog.progress()
             if self._is_quiet(service) and await self.store.next_due() is None and self._is_quiet(service):
                 return
-            await progress
+            await asyncio.shield(progress)  # others wait for the same future
 
     async def outcome_counts(self, service: str, since_seq: int) -> Sequence[tuple[str, int, int, int]]:
         """Per tenant of a service after `since_seq`: (tenant, events accepted, done, dead)."""

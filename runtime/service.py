@@ -20,6 +20,9 @@ from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch, Entry
 from runtime.tree import TreeNode
 
+LEAST_STOP_SECONDS = 0.5
+"""What the actors have to stop when running events used up the shutdown time: most of them are idle."""
+
 Explained = Callable[[str, BaseException], None]
 
 
@@ -87,7 +90,7 @@ class Service:
         except TimeoutError:
             pass  # what is still running is cancelled with its actor; its events stay in the log
         self.life = None
-        await self._instances.stop(max(0.0, deadline - asyncio.get_running_loop().time()))
+        await self._instances.stop(max(LEAST_STOP_SECONDS, deadline - asyncio.get_running_loop().time()))
         own = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not own]
         for task in tasks:

@@ -14,6 +14,7 @@ import click
 
 from runtime.app import App
 from runtime.errors import RuntimeFaultError
+from runtime.event_loop import loop_factory
 from runtime.running import Running
 from runtime.settings import Settings
 
@@ -40,19 +41,11 @@ def serve(app: App, settings: Settings, on_running: Callable[[Running], None]) -
         GaveUpError: the supervision tree gave up.
         StoppedAtOnceError: it was told twice to stop.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(_serve(app, settings, on_running))
         except asyncio.CancelledError:
             raise StoppedAtOnceError(AT_ONCE) from None
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 # there is none for Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 async def _serve(app: App, settings: Settings, on_running: Callable[[Running], None]) -> None:
