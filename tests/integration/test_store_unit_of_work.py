@@ -341,3 +341,21 @@ async def test_units_that_wait_for_a_connection_keep_nothing_from_being_recorded
     await second.commit(Batch())
     assert await bookings(booking) == [1, 2]
     await store.close()
+
+
+async def test_a_rollback_that_was_cancelled_gives_its_connection_back(database: Server, booking: Connection) -> None:
+    store = PostgresStore(database, work_connections=1)
+    await store.open()
+    await store.acquire_lease(uuid4())
+    unit = store.unit_of_work()
+    await book(unit, 1)
+    rolling_back = asyncio.ensure_future(unit.rollback())
+    await asyncio.sleep(0)
+    rolling_back.cancel()
+    await asyncio.wait([rolling_back])
+    assert rolling_back.cancelled()
+    following = store.unit_of_work()
+    await book(following, 2)
+    await following.commit(Batch())
+    assert await bookings(booking) == [2]
+    await store.close()

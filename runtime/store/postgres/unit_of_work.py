@@ -147,8 +147,10 @@ class PostgresUnitOfWork:
             connection, self._connection = self._connection, None
             if connection is None:
                 return
-            await roll_back(connection)
-            self._pool.release_after_reset(connection)
+            try:
+                await roll_back(connection)
+            finally:
+                self._pool.release_after_reset(connection)
 
     async def _ready(self) -> Connection:
         """The connection, inside the transaction and the event's savepoint."""
