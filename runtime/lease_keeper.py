@@ -41,7 +41,10 @@ class LeaseKeeper:
         Raises:
             StoreError: the database cannot be reached or used, or another live process owns it.
         """
-        await self._store.open()
+        try:
+            await self._store.open()
+        except StoreUnavailableError as error:
+            raise StoreUnavailableError(f"{error}; check that the server runs where --database says") from error
         await self._acquire()
         if not self.ready:
             await self._create_tables()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -21,6 +22,8 @@ from runtime.embedded.process import run
 
 CLUSTER_FOLDER = "cluster"
 WORKSPACE_PREFIX = ".cluster-"
+LEFTOVER_ATTEMPTS = 30
+LEFTOVER_PAUSE_SECONDS = 0.1
 SUPERUSER = "postroom"
 DATABASE = "postgres"
 INITDB_OPTIONS = (
@@ -84,8 +87,7 @@ def read_major(cluster: Path) -> int | None:
 
 async def create_cluster(cluster: Path, binaries: Binaries, account: Account) -> None:
     """Make the cluster, which appears complete or not at all. The caller holds the lock of its directory."""
-    for leftover in cluster.parent.glob(f"{WORKSPACE_PREFIX}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    await _remove_leftovers(cluster.parent)
     try:
         workspace = Path(tempfile.mkdtemp(prefix=WORKSPACE_PREFIX, dir=cluster.parent))
         try:
@@ -99,6 +101,17 @@ async def create_cluster(cluster: Path, binaries: Binaries, account: Account) ->
         if is_disk_full(error):
             raise DiskFullError(cluster.parent, str(error.strerror)) from error
         raise NotWritableError(cluster.parent, str(error.strerror)) from error
+
+
+async def _remove_leftovers(data_dir: Path) -> None:
+    """Remove what a killed app has left half made. Its initdb dies with it, but may write for a moment more."""
+    for _ in range(LEFTOVER_ATTEMPTS):
+        leftovers = list(data_dir.glob(f"{WORKSPACE_PREFIX}*"))
+        for leftover in leftovers:
+            shutil.rmtree(leftover, ignore_errors=True)
+        if not any(map(os.path.lexists, leftovers)):
+            return
+        await asyncio.sleep(LEFTOVER_PAUSE_SECONDS)
 
 
 async def _initdb(workspace: Path, binaries: Binaries, account: Account, data_dir: Path) -> None:

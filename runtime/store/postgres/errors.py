@@ -62,7 +62,7 @@ def store_error(error: Exception, schema: str) -> Exception:
     if isinstance(error, _REFUSALS):
         return DatabaseRefusedError(f"the database refused the connection ({describe(error)}); check its address")
     if is_unavailable(error):
-        return StoreUnavailableError(f"the database is not available ({describe(error)}); it will be tried again")
+        return StoreUnavailableError(f"the database is not available ({describe(error)})")
     return error
 
 
