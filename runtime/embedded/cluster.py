@@ -106,12 +106,16 @@ async def create_cluster(cluster: Path, binaries: Binaries, account: Account) ->
 async def _remove_leftovers(data_dir: Path) -> None:
     """Remove what a killed app has left half made. Its initdb dies with it, but may write for a moment more."""
     for _ in range(LEFTOVER_ATTEMPTS):
-        leftovers = list(data_dir.glob(f"{WORKSPACE_PREFIX}*"))
-        for leftover in leftovers:
-            shutil.rmtree(leftover, ignore_errors=True)
-        if not any(map(os.path.lexists, leftovers)):
+        if _is_clear(data_dir):
             return
         await asyncio.sleep(LEFTOVER_PAUSE_SECONDS)
+
+
+def _is_clear(data_dir: Path) -> bool:
+    leftovers = list(data_dir.glob(f"{WORKSPACE_PREFIX}*"))
+    for leftover in leftovers:
+        shutil.rmtree(leftover, ignore_errors=True)
+    return not any(map(os.path.lexists, leftovers))
 
 
 async def _initdb(workspace: Path, binaries: Binaries, account: Account, data_dir: Path) -> None:
