@@ -122,10 +122,6 @@ class Backlog:
             self._moved.add(entry.queue)
         self._report_progress()
 
-    def feeds(self, consumer: Consumer) -> bool:
-        """Whether a consumer is attached."""
-        return any(one is consumer for one in self._consumers.values())
-
     def progress(self) -> asyncio.Future[None]:
         """A future that is done when an outcome is recorded, or an entry admitted, after this call."""
         if self._progress is None:

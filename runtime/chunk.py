@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from actors.context import Clock
 from actors.database import Database
 from actors.errors import ActorStoppedError
 from runtime.context import Emitter
@@ -26,6 +25,7 @@ from runtime.delivery import Delivery
 from runtime.errors import CommitUnknownError, LeaseLostError, StoreUnavailableError
 from runtime.failures import UndecodableError
 from runtime.journal import RETRY_SECONDS
+from runtime.store.port import UnitOfWork
 from runtime.store.records import Batch, Delayed, Entry, Event, Outcome, OutcomeKind
 
 if TYPE_CHECKING:
@@ -39,20 +39,32 @@ Chunk = list[Taken[Entry]]
 class ChunkRun:
     """A chunk in a slot of a service."""
 
-    __slots__ = ("_batch", "_chunk", "_current", "_index", "_life", "_service", "_todo", "_unit", "seconds", "slot")
+    __slots__ = (
+        "_batch",
+        "_current",
+        "_index",
+        "_life",
+        "_service",
+        "_todo",
+        "_unit",
+        "chunk",
+        "monotonic",
+        "now",
+        "seconds",
+        "slot",
+    )
 
     def __init__(self, service: Service, chunk: Chunk, slot: int) -> None:
         self._service = service
         self._life = service.life
-        self._chunk = chunk
-        self._todo: deque[Chunk] = deque([chunk])
+        self._todo: deque[Chunk] = deque((chunk,))
+        self._unit: UnitOfWork | None = None
+        self.chunk = chunk
         self.slot = slot
+        self.now = service.clock.now
+        self.monotonic = service.clock.monotonic
         self.seconds: dict[int, float] = {}
         """Run time used by each entry, by seq."""
-
-    @property
-    def clock(self) -> Clock:
-        return self._service.clock
 
     @property
     def emitter(self) -> Emitter:
@@ -60,11 +72,11 @@ class ChunkRun:
 
     @property
     def database(self) -> Database:
+        """`self.db` of the event at hand. Only a chunk that asks for it has a unit of work."""
+        if self._unit is None:
+            self._unit = self._service.store.unit_of_work()
+            self._unit.begin_event()
         return self._unit.database
-
-    @property
-    def chunk(self) -> Chunk:
-        return self._chunk
 
     def start(self) -> None:
         """Run the next part of the chunk, or leave the slot."""
@@ -76,12 +88,13 @@ class ChunkRun:
         self._current = self._todo.popleft()
         self._index = 0
         self._batch = Batch()
-        self._unit = self._service.store.unit_of_work()
+        self._unit = None
         self._deliver()
 
     def succeeded(self, delivery: Delivery, emitted: list[Event | Delayed]) -> None:
-        self._unit.keep_event()
-        outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, delivery.started_at, self.clock.now())
+        if self._unit is not None:
+            self._unit.keep_event()
+        outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, delivery.started_at, self.now())
         self._batch.outcomes.append(outcome)
         for one in emitted:
             if isinstance(one, Delayed):
@@ -91,28 +104,32 @@ class ChunkRun:
         self._advance(delivery)
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:
-        self._unit.undo_event()
-        if not self._unit.lost:
+        if self._unit is not None:
+            self._unit.undo_event()
+        if not self._is_lost():
             self._service.failures.add(self._batch, delivery.entry, error, delivery.started_at)
         self._advance(delivery)
 
     def abandoned(self) -> None:
         """The actor was stopped over it: the events stay in the log, without outcome."""
-        self._service.background(self._unit.rollback())
+        self._service.background(self._roll_back())
 
     def recorded(self, batch: Batch) -> None:
         """The journal wrote the outcomes of this part."""
-        entries = {taken.entry.seq: taken.entry for taken in self._chunk}
+        entries = {taken.entry.seq: taken.entry for taken in self.chunk}
         self._service.recorded([entries[outcome.seq] for outcome in batch.outcomes])
 
     def _advance(self, delivery: Delivery) -> None:
         seq = delivery.entry.seq
         self.seconds[seq] = self.seconds.get(seq, 0.0) + delivery.run_seconds
         self._index += 1
-        if self._unit.lost:
+        if self._is_lost():
             self._service.background(self._run_again())
         else:
             self._deliver()
+
+    def _is_lost(self) -> bool:
+        return self._unit is not None and self._unit.lost
 
     def _deliver(self) -> None:
         while self._index < len(self._current):
@@ -123,10 +140,11 @@ class ChunkRun:
                 undecodable = UndecodableError(
                     f"payload does not fit {entry.event.type or 'a dynamic event'!r}: {error}"
                 )
-                self._service.failures.add(self._batch, entry, undecodable, self.clock.now())
+                self._service.failures.add(self._batch, entry, undecodable, self.now())
                 self._index += 1
                 continue
-            self._unit.begin_event()
+            if self._unit is not None:
+                self._unit.begin_event()
             try:
                 self._service.cell_for(entry, self.slot).post(Delivery(self, entry, message))
             except ActorStoppedError:
@@ -135,17 +153,17 @@ class ChunkRun:
         self._settle()
 
     def _settle(self) -> None:
-        if self._unit.opened:
-            self._service.background(self._commit())
+        if self._unit is not None and self._unit.opened:
+            self._service.background(self._commit(self._unit))
             return
         self._service.journal.record(self._batch, self)
         self.start()
 
-    async def _commit(self) -> None:
+    async def _commit(self, unit: UnitOfWork) -> None:
         if self._service.journal.unrecorded:  # an earlier event of a key must not be recorded after a later one
             await self._service.journal.flush()
         try:
-            await self._service.commit(self._unit, self._batch)
+            await self._service.commit(unit, self._batch)
         except CommitUnknownError:
             if not await self._took_place():
                 await self._run_again()
@@ -168,20 +186,24 @@ class ChunkRun:
             except StoreUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
 
+    async def _roll_back(self) -> None:
+        if self._unit is not None:
+            await self._unit.rollback()
+
     async def _run_again(self) -> None:
         LOGGER.warning("a chunk of %s lost its connection and runs again", self._service.name)
-        await self._unit.rollback()
+        await self._roll_back()
         await self._service.wait_database()
         self._todo.appendleft(self._current)
         self.start()
 
     async def _find_culprit(self, error: Exception) -> None:
-        await self._unit.rollback()
+        await self._roll_back()
         LOGGER.info("a commit of %s was refused: %s", self._service.name, describe(error))
         if len(self._current) > 1:
             self._todo.extendleft([taken] for taken in reversed(self._current))
         else:
             failed = Batch()
-            self._service.failures.add(failed, self._current[0].entry, error, self.clock.now())
+            self._service.failures.add(failed, self._current[0].entry, error, self.now())
             self._service.journal.record(failed, self)
         self.start()

@@ -103,16 +103,24 @@ class Emitter(Protocol):
     ) -> Event | Delayed: ...
 
 
+class Transactional(Protocol):
+    """Whose transaction an event's statements and emitted events belong to."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def emitter(self) -> Emitter: ...
+
+
 class EventContext(MemoryContext):
     """The context of one attempt at a durable event. It is closed when the handler ends."""
 
-    __slots__ = ("_database", "_emitter", "_event", "_open", "attempt", "emitted", "event_id")
+    __slots__ = ("_event", "_open", "_transaction", "attempt", "emitted", "event_id")
 
-    def __init__(self, surroundings: Surroundings, event: Event, database: Database, emitter: Emitter) -> None:
+    def __init__(self, surroundings: Surroundings, event: Event, transaction: Transactional) -> None:
         super().__init__(surroundings)
         self._event = event
-        self._database = database
-        self._emitter = emitter
+        self._transaction = transaction
         self._open = True
         self.event_id = event.id
         self.attempt = event.attempt
@@ -129,7 +137,7 @@ class EventContext(MemoryContext):
     @property
     def db(self) -> Database:
         self._require_open("self.db")
-        return self._database
+        return self._transaction.database
 
     def emit(
         self,
@@ -141,7 +149,7 @@ class EventContext(MemoryContext):
         delay_seconds: float = 0.0,
     ) -> UUID:
         self._require_open("emit")
-        emitted = self._emitter.emit(self._event, service, message, tenant, key, delay_seconds)
+        emitted = self._transaction.emitter.emit(self._event, service, message, tenant, key, delay_seconds)
         self.emitted.append(emitted)
         return emitted.event.id if hasattr(emitted, "event") else emitted.id
 

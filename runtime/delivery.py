@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
-from actors.context import Clock, Context
-from actors.database import Database
+from actors.context import Context
 from actors.message import Message
-from runtime.context import Emitter, EventContext, Surroundings
+from runtime.context import EventContext, Surroundings, Transactional
 from runtime.store.records import Delayed, Entry, Event
 
 
-class Run(Protocol):
+class Run(Transactional, Protocol):
     """The chunk that a delivery belongs to."""
 
     @property
-    def clock(self) -> Clock: ...
+    def now(self) -> Callable[[], float]: ...
     @property
-    def emitter(self) -> Emitter: ...
-    @property
-    def database(self) -> Database: ...
+    def monotonic(self) -> Callable[[], float]: ...
     def succeeded(self, delivery: Delivery, emitted: list[Event | Delayed]) -> None: ...
     def failed(self, delivery: Delivery, error: BaseException) -> None: ...
     def abandoned(self) -> None: ...
@@ -37,15 +35,15 @@ class Delivery:
         self._context: EventContext | None = None
         self.entry = entry
         self.message = message
-        self.sent_at = self._began = run.clock.monotonic()
+        self.sent_at = self._began = run.monotonic()
         self.started_at = 0.0
         self.run_seconds = 0.0
 
     def open(self, surroundings: Surroundings) -> Context:
         run = self._run
-        self.started_at = run.clock.now()
-        self._began = run.clock.monotonic()
-        self._context = EventContext(surroundings, self.entry.event, run.database, run.emitter)
+        self.started_at = run.now()
+        self._began = run.monotonic()
+        self._context = EventContext(surroundings, self.entry.event, run)
         return self._context
 
     def succeed(self, result: object) -> None:  # noqa: ARG002 # nobody waits for an event's result
@@ -60,7 +58,7 @@ class Delivery:
         self._run.abandoned()
 
     def _close(self) -> list[Event | Delayed]:
-        self.run_seconds = self._run.clock.monotonic() - self._began
+        self.run_seconds = self._run.monotonic() - self._began
         if self._context is None:
             return []
         self._context.close()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol
 
 from runtime.core.supervision_errors import describe
@@ -38,13 +39,41 @@ class Recorder(Protocol):
 class _Group:
     """Records that go into one commit, and who waits for it."""
 
-    __slots__ = ("batch", "done", "recorders")
+    __slots__ = ("batch", "count", "done", "recorders")
 
     def __init__(self) -> None:
         self.batch = Batch()
+        self.count = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.done.add_done_callback(_retrieve)
         self.recorders: list[tuple[Recorder, Batch]] = []
+
+    def add(self, records: Sequence[Event | Delayed]) -> None:
+        for record in records:
+            if isinstance(record, Delayed):
+                self.batch.delayed.append(record)
+            else:
+                self.batch.events.append(record)
+        self.count += len(records)
+
+    def merge(self, batch: Batch) -> None:
+        merge(self.batch, batch)
+        self.count += len(batch)
+
+
+def merge(whole: Batch, part: Batch) -> None:
+    """Add the records of a batch to another."""
+    whole.events += part.events
+    whole.outcomes += part.outcomes
+    whole.delayed += part.delayed
+    whole.dead_letters += part.dead_letters
+
+
+def batched(records: Iterable[Event | Delayed], size: int) -> Iterator[Sequence[Event | Delayed]]:
+    """The records in pieces of at most `size`; itertools has this from Python 3.12 on."""
+    rest = iter(records)
+    while piece := tuple(islice(rest, size)):
+        yield piece
 
 
 class Journal:
@@ -94,28 +123,21 @@ class Journal:
             StoreError: the database refused them; none is stored.
         """
         groups: list[_Group] = []
-        for record in records:
+        for piece in batched(records, MAX_BATCH):
             if not self._room.is_set():
                 await self._room.wait()
             if self._closed:
                 raise StoreUnavailableError("the app is stopping and accepts no events")
             group = self._open_group()
-            if isinstance(record, Delayed):
-                group.batch.delayed.append(record)
-            else:
-                group.batch.events.append(record)
-            if not groups or groups[-1] is not group:
-                groups.append(group)
+            group.add(piece)
+            groups.append(group)
         for group in groups:
             await asyncio.shield(group.done)
 
     def record(self, batch: Batch, recorder: Recorder) -> None:
         """Write outcomes and what belongs to them; `recorder.recorded(batch)` is called once they are on disk."""
         group = self._open_group()
-        group.batch.events += batch.events
-        group.batch.outcomes += batch.outcomes
-        group.batch.delayed += batch.delayed
-        group.batch.dead_letters += batch.dead_letters
+        group.merge(batch)
         group.recorders.append((recorder, batch))
         self._unrecorded += len(batch.outcomes)
 
@@ -153,7 +175,7 @@ class Journal:
 
     def _open_group(self) -> _Group:
         groups = self._groups
-        if not groups or len(groups[-1].batch) >= MAX_BATCH:
+        if not groups or groups[-1].count >= MAX_BATCH:
             groups.append(_Group())
             self._wake.set()
             if len(groups) >= MAX_WAITING_BATCHES:
@@ -191,10 +213,7 @@ class Journal:
         LOGGER.error("the database refused a batch of %d records: %s", len(group.batch), describe(error))
         own = Batch()
         for _, batch in group.recorders:
-            own.events += batch.events
-            own.outcomes += batch.outcomes
-            own.delayed += batch.delayed
-            own.dead_letters += batch.dead_letters
+            merge(own, batch)
         if len(own) == len(group.batch):
             raise error
         group.done.set_exception(StoreError(f"the database refused the events: {describe(error)}"))

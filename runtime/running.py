@@ -123,7 +123,6 @@ class Running:
 
     async def append(self, records: Iterable[Event | Delayed]) -> None:
         """Store events and delayed events and hand them to their services. Raises StoreError."""
-        records = list(records)
         await self.machinery.journal.append(records)
 
     async def wait_idle(self, service: str) -> None:

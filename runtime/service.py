@@ -43,6 +43,7 @@ class Service:
         self._fair: FairShare[Entry] = FairShare()
         self._instances = self._new_instances()
         self._slots: list[int] = []
+        self._accepting = False
         self._pumping = False
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -78,10 +79,12 @@ class Service:
         self._instances = self._new_instances()
         self._slots = list(range(self.definition.slots))
         self._since = self.clock.now()
+        self._accepting = True
         self.backlog.attach(self.name, self)
 
     async def stop(self, shutdown_seconds: float) -> None:
         self.backlog.detach(self.name)
+        self._accepting = False
         deadline = asyncio.get_running_loop().time() + shutdown_seconds
         self._slots.clear()
         try:
@@ -121,9 +124,10 @@ class Service:
         if self._pumping:
             return
         self._pumping = True
+        take_chunk, chunk_size = self._fair.take_chunk, self.definition.chunk_size
         try:
             while self._slots and not self.journal.saturated:
-                chunk = self._fair.take_chunk(self.definition.chunk_size)
+                chunk = take_chunk(chunk_size)
                 if not chunk:
                     break
                 self._quiet.clear()
@@ -138,7 +142,7 @@ class Service:
         for taken in run.chunk:
             self._fair.complete(taken, run.seconds.get(taken.entry.seq, 0.0))
         self._handled += len(run.chunk)
-        if self.backlog.feeds(self):
+        if self._accepting:
             self._slots.append(run.slot)
         self.pump()
         if not self._fair.running:
