@@ -111,8 +111,14 @@ class ChunkRun:
         self._advance(delivery)
 
     def abandoned(self) -> None:
-        """The actor was stopped over it: the events stay in the log, without outcome."""
-        self._service.background(self._roll_back())
+        """The actor stopped before it was done with the event: another one takes it, unless the service stops too."""
+        if self._life is not self._service.life:
+            self._service.background(self._roll_back())
+            return
+        if self._unit is not None:
+            self._unit.undo_event()
+        self._todo.appendleft(self._current[self._index :])
+        self._settle()
 
     def recorded(self, batch: Batch) -> None:
         """The journal wrote the outcomes of this part."""

@@ -39,11 +39,13 @@ class Recorder(Protocol):
 class _Group:
     """Records that go into one commit, and who waits for it."""
 
-    __slots__ = ("batch", "count", "done", "recorders")
+    __slots__ = ("batch", "count", "done", "recorders", "unsure")
 
     def __init__(self) -> None:
         self.batch = Batch()
         self.count = 0
+        self.unsure = False
+        """Whether a commit was begun whose end is not known; it stays so when the journal itself is restarted."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.done.add_done_callback(_retrieve)
         self.recorders: list[tuple[Recorder, Batch]] = []
@@ -185,7 +187,7 @@ class Journal:
     async def _write(self, group: _Group) -> None:
         try:
             async with self._appending:
-                self._admit(await self._commit(group.batch))
+                self._admit(await self._commit(group))
         except LeaseLostError:
             raise
         except Exception as error:  # noqa: BLE001 # whatever the database finds wrong with the records
@@ -193,20 +195,31 @@ class Journal:
             return
         self._finish(group)
 
-    async def _commit(self, batch: Batch) -> list[Entry]:
-        unknown = False
+    async def _commit(self, group: _Group) -> list[Entry]:
         while True:
             try:
-                if unknown and (entries := await self._store.resolve(batch)) is not None:
-                    return entries
-                unknown = False
-                entries = await self._store.commit(batch)
+                entries = await (self._resolve(group) if group.unsure else self._commit_once(group))
             except StoreUnavailableError as error:
-                unknown = unknown or isinstance(error, CommitUnknownError)
                 await self._pause(error)
-            else:
+                continue
+            if entries is not None:
                 self.waiting_for = None
                 return entries
+
+    async def _commit_once(self, group: _Group) -> list[Entry]:
+        group.unsure = True
+        try:
+            return await self._store.commit(group.batch)
+        except CommitUnknownError:
+            raise
+        except Exception:
+            group.unsure = False
+            raise
+
+    async def _resolve(self, group: _Group) -> list[Entry] | None:
+        entries = await self._store.resolve(group.batch)
+        group.unsure = False
+        return entries
 
     async def _refuse(self, group: _Group, error: Exception) -> None:
         """The database will not have these events; the outcomes that shared their batch are written without them."""
@@ -217,9 +230,10 @@ class Journal:
         if len(own) == len(group.batch):
             raise error
         group.done.set_exception(StoreError(f"the database refused the events: {describe(error)}"))
+        group.batch = own
         if len(own):
             async with self._appending:
-                self._admit(await self._commit(own))
+                self._admit(await self._commit(group))
         self._finish(group)
 
     def _finish(self, group: _Group) -> None:

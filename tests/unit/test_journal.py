@@ -27,6 +27,9 @@ class FaultyStore(MemoryStore):
         self.batches: list[int] = []
         self.held = asyncio.Event()
         self.held.set()
+        self.committed = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def commit(self, batch: Batch) -> list[Entry]:
         await self.held.wait()
@@ -36,6 +39,8 @@ class FaultyStore(MemoryStore):
             raise ValueError("bad row")
         self.batches.append(len(batch))
         entries = await super().commit(batch)
+        self.committed.set()
+        await self.answers.wait()
         if self.after:
             raise self.after.pop(0)
         return entries
@@ -48,6 +53,7 @@ class Parts:
         self.store = FaultyStore()
         self.admitted: list[Entry] = []
         self.recorded_batches: list[Batch] = []
+        self.writing: asyncio.Task[None]
         self.journal = Journal(self.store, appending=asyncio.Lock(), admit=self._admit, on_written=lambda _batch: None)
 
     def _admit(self, entries: Sequence[Entry]) -> None:
@@ -63,10 +69,10 @@ async def parts(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Parts]:
     made = Parts()
     await made.store.open()
     await made.store.acquire_lease(new_id())
-    writing = asyncio.create_task(made.journal.run())
+    made.writing = asyncio.create_task(made.journal.run())
     yield made
-    writing.cancel()
-    await asyncio.gather(writing, return_exceptions=True)
+    made.writing.cancel()
+    await asyncio.gather(made.writing, return_exceptions=True)
 
 
 async def test_a_lone_event_is_committed_at_once(parts: Parts) -> None:
@@ -112,6 +118,19 @@ async def test_a_commit_that_took_place_unseen_is_not_repeated(parts: Parts) -> 
 async def test_a_commit_that_did_not_take_place_is_repeated(parts: Parts) -> None:
     parts.store.before = [CommitUnknownError("lost")]
     await parts.journal.append([make_event()])
+    assert parts.store.batches == [1]
+    assert len(parts.admitted) == 1
+
+
+async def test_a_journal_that_was_cut_off_in_a_commit_asks_before_it_commits_again(parts: Parts) -> None:
+    parts.store.answers.clear()
+    writing = asyncio.create_task(parts.journal.append([make_event()]))
+    await parts.store.committed.wait()
+    parts.writing.cancel()
+    await asyncio.gather(parts.writing, return_exceptions=True)
+    parts.store.answers.set()
+    parts.writing = asyncio.create_task(parts.journal.run())
+    await writing
     assert parts.store.batches == [1]
     assert len(parts.admitted) == 1
 
