@@ -1,0 +1,91 @@
+"""Actors in memory without a database: the one place where the benchmarks touch the runtime's inside."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, cast
+
+from actors import Actor, ActorError, Ref, Supervision
+from bench.actors_rounds import NotYetError
+from runtime.cell import Cell
+from runtime.children import spawn_child
+from runtime.clock import SystemClock
+from runtime.letter import LocalRef
+from runtime.run_queue import RunQueue
+
+if TYPE_CHECKING:
+    from runtime.machinery import Machinery
+
+ROOT = "bench"
+STOP_SECONDS = 60.0
+
+
+class Arena:
+    """A run queue and a root actor; everything else is spawned under the root's supervisor, as `Context.spawn` does."""
+
+    def __init__(self) -> None:
+        self._surroundings = _Surroundings()
+        self._root = Cell(
+            ROOT,
+            _Root,
+            service=ROOT,
+            tenant=None,
+            key=None,
+            owner=self._surroundings,
+            run_queue=self._surroundings.run_queue,
+            clock=self._surroundings.clock,
+        )
+
+    async def spawn(self, actor: type[Actor], name: str, supervision: Supervision | None = None) -> Ref:
+        return await self._root.spawn(actor, name, supervision)
+
+    async def spawn_bounded(self, actor: type[Actor], name: str, bound: int) -> Ref:  # noqa: ARG002 # for later
+        """An actor whose mailbox makes `send` wait for room. Raises NotYetError."""
+        if not hasattr(LocalRef, "send"):
+            raise NotYetError("references have no send() yet")
+        raise NotYetError("Arena.spawn_bounded must first learn how an actor gets a bounded mailbox")
+
+    async def start(self) -> None:
+        self._root.start()
+
+    async def stop(self) -> None:
+        await self._root.stop(STOP_SECONDS)
+        await self._surroundings.run_queue.close()
+
+
+class _Surroundings:
+    """What actors find around them: the part of `Machinery` that needs no store, and the owner of the root."""
+
+    def __init__(self) -> None:
+        self.clock = SystemClock()
+        self.random = random.Random(0)
+        self.run_queue = RunQueue()
+
+    async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref:
+        return await spawn_child(cast("Machinery", self), parent, actor, name, supervision or Supervision())
+
+    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:  # noqa: ARG002 # the protocol's signature
+        raise ActorError(f"a benchmark has no service {service!r}")
+
+    def cell_failed(self, cell: Cell, reason: BaseException) -> None:
+        raise ActorError(f"{cell.path} failed: {reason}") from reason
+
+    def cell_restarted(self, cell: Cell, reason: BaseException) -> None:
+        """Only durable events explain a restart, and there are none here."""
+
+
+class _Root(Actor):
+    """Has children and nothing else to do."""
+
+
+@contextlib.asynccontextmanager
+async def arena() -> AsyncIterator[Arena]:
+    """Actors run inside the block; what was spawned is stopped at its end."""
+    made = Arena()
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()

@@ -1,0 +1,1 @@
+"""The same work in Erlang/OTP, for comparison on the same machine."""
