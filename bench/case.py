@@ -53,14 +53,15 @@ class Case(Protocol):
 
 
 def case_names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(bench.cases.__path__))
+    """A case is named as its file, with hyphens."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(bench.cases.__path__))
 
 
 def load_case(name: str) -> Case:
     """The case of that name. Raises UnknownCaseError."""
     if name not in case_names():
         raise UnknownCaseError(f"no benchmark is named {name!r}; there are: {', '.join(case_names())}")
-    return cast("Case", importlib.import_module(f"bench.cases.{name}"))
+    return cast("Case", importlib.import_module(f"bench.cases.{name.replace('-', '_')}"))
 
 
 def peak_rss_bytes() -> int:

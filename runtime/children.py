@@ -69,6 +69,7 @@ class SpawnedChild:
             if started.done():
                 return
             if error is None:
+                self._on_exit = on_exit  # a message that waits already may end this life before `start` returns
                 started.set_result(None)
             else:
                 started.set_exception(error)
@@ -76,7 +77,6 @@ class SpawnedChild:
         self._on_exit = None
         self._cell.start(report)
         await started
-        self._on_exit = on_exit
 
     async def stop(self, shutdown_seconds: float) -> None:
         if self._cell is not None:

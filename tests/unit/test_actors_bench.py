@@ -7,6 +7,7 @@ import pytest
 from bench.actors_rounds import NotYetError, Rounds, skipped
 from bench.cases import send
 from bench.cases.fan_in import fan_in
+from bench.cases.restart import restart
 from bench.cases.ring import ring
 from bench.cases.tell import tell
 from bench.erlang import run
@@ -72,7 +73,7 @@ def test_send_is_skipped_until_references_have_it() -> None:
     assert send.measure(quick=True).settings == {"skipped": "references have no send() yet"}
 
 
-@pytest.mark.parametrize("work", [*LIMITS, tell, ring, fan_in])
+@pytest.mark.parametrize("work", [*LIMITS, tell, restart, ring, fan_in])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_limits_and_work_run_on_every_loop(loop: str, work: object) -> None:
     assert callable(work)

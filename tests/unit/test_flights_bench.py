@@ -47,12 +47,12 @@ def measurement(**values: float) -> Measurement:
 def test_a_case_is_found_by_its_file_alone(cases: Path) -> None:
     (cases / "new_case.py").write_text(ONE_PROCESS)
 
-    assert set(case_names()) == {"flights", "new_case"}
-    assert load_case("new_case").QUESTION == "Which process is this?"
+    assert {"flights", "new-case"} <= set(case_names())
+    assert load_case("new-case").QUESTION == "Which process is this?"
 
 
 def test_an_unknown_case_lists_those_there_are() -> None:
-    with pytest.raises(UnknownCaseError, match="no benchmark is named 'nope'; there are: flights"):
+    with pytest.raises(UnknownCaseError, match=r"no benchmark is named 'nope'; there are: .*flights"):
         load_case("nope")
 
 
@@ -137,4 +137,4 @@ def test_an_unknown_case_is_one_line_and_no_traceback() -> None:
     result = CliRunner().invoke(main, ["bench", "nope"])
 
     assert result.exit_code == 1
-    assert result.stderr == "postroom: error: no benchmark is named 'nope'; there are: flights\n"
+    assert result.stderr == f"postroom: error: no benchmark is named 'nope'; there are: {', '.join(case_names())}\n"
