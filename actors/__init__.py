@@ -14,16 +14,30 @@ from actors.errors import (
 from actors.handler import Handler
 from actors.message import Message, Request
 from actors.ref import Ref
-from actors.spec import Backoff, Intensity, Metadata, Restart, RetryPolicy, Strategy, Supervision
+from actors.spec import (
+    AutoShutdown,
+    Backoff,
+    Decider,
+    Directive,
+    Intensity,
+    Metadata,
+    Restart,
+    RetryPolicy,
+    Strategy,
+    Supervision,
+)
 
 __all__ = [
     "Actor",
     "ActorError",
     "ActorStoppedError",
+    "AutoShutdown",
     "Backoff",
     "Clock",
     "Context",
     "Database",
+    "Decider",
+    "Directive",
     "Handler",
     "HandlerError",
     "Intensity",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from itertools import combinations
 
 import msgspec
 
@@ -38,6 +39,50 @@ class Strategy(enum.StrEnum):
     ONE_FOR_ONE = "one_for_one"
     ONE_FOR_ALL = "one_for_all"
     REST_FOR_ONE = "rest_for_one"
+
+
+class AutoShutdown(enum.StrEnum):
+    """Whether a supervisor ends of itself when its significant children have ended, in OTP's terms."""
+
+    NEVER = "never"
+    ANY_SIGNIFICANT = "any_significant"
+    """With the first of them that ends and is not restarted."""
+    ALL_SIGNIFICANT = "all_significant"
+    """With the last of them."""
+
+
+class Directive(enum.StrEnum):
+    """What becomes of a child that raised an exception."""
+
+    RESTART = "restart"
+    """What its restart type says."""
+    RESUME = "resume"
+    """It keeps its state and goes on; where it has ended already, as `RESTART`."""
+    STOP = "stop"
+    """It is not started again, whatever its restart type."""
+    ESCALATE = "escalate"
+    """Its supervisor stops the siblings and fails with it."""
+
+
+class Decider(msgspec.Struct, frozen=True):
+    """Maps exceptions to directives: the first rule whose type the exception is an instance of counts.
+
+    Raises `SpecError` for a rule that no exception can reach.
+    """
+
+    rules: tuple[tuple[type[BaseException], Directive], ...] = ()
+    otherwise: Directive = Directive.RESTART
+
+    def __post_init__(self) -> None:
+        for (earlier, _), (later, _) in combinations(self.rules, 2):
+            if issubclass(later, earlier):
+                raise SpecError("rules", f"{later.__name__} is never reached after {earlier.__name__}; put it before")
+
+    def decide(self, reason: BaseException) -> Directive:
+        for kind, directive in self.rules:
+            if isinstance(reason, kind):
+                return directive
+        return self.otherwise
 
 
 class Intensity(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,15 +135,38 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Supervision(msgspec.Struct, frozen=True, kw_only=True):
-    """How a child is looked after: restart type, intensity, pause before a restart, time to stop."""
+    """How a child is looked after. Times are seconds; `math.inf` is no limit.
+
+    Raises:
+        SpecError: a number is out of range, or a child is significant and permanent: it would never end for good.
+    """
 
     restart: Restart = Restart.PERMANENT
     intensity: Intensity = Intensity()
     backoff: Backoff = Backoff()
     shutdown_seconds: float = DEFAULT_SHUTDOWN_SECONDS
+    """Time to stop. A nested supervisor wants `math.inf`: its children have limits of their own."""
+    start_seconds: float = math.inf
+    """Time to start; a start that takes longer is cut and has failed."""
+    hang_seconds: float = math.inf
+    """A child at work that makes no progress for so long is cancelled, then restarted."""
+    brutal_kill: bool = False
+    """Stop it without any time to clean up; `shutdown_seconds` does not count."""
+    significant: bool = False
+    """Its end counts for the automatic shutdown of its supervisor."""
+    decider: Decider = Decider()
 
     def __post_init__(self) -> None:
-        require_positive("shutdown_seconds", self.shutdown_seconds)
+        for field in ("shutdown_seconds", "start_seconds", "hang_seconds"):
+            if not (value := getattr(self, field)) > 0:
+                raise SpecError(field, f"must be above 0, or math.inf for no limit, not {value}")
+        if self.significant and self.restart is Restart.PERMANENT:
+            raise SpecError("significant", "a permanent child never ends for good; make it transient or temporary")
+
+    @property
+    def stop_seconds(self) -> float:
+        """The time that the child is given to stop, 0 where it is killed."""
+        return 0.0 if self.brutal_kill else self.shutdown_seconds
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,27 +11,22 @@ request to stop is heard while a child's start hangs.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from random import Random
 
-from actors.errors import PostroomError
-from actors.spec import Intensity, Strategy
+from actors.errors import SpecError
+from actors.spec import AutoShutdown, Intensity, Strategy
 from runtime.clock import Clock
 from runtime.core.supervision import SupervisorMachine
 from runtime.core.supervision_child import ChildState
-from runtime.core.supervision_errors import (
-    ChildConflictError,
-    NoSuchChildError,
-    SupervisionError,
-    describe,
-)
 from runtime.core.supervision_events import (
     AddRequested,
     Answer,
     CancelRestart,
     ChildExited,
     ChildRestartedItself,
+    ChildResumed,
+    ChildStarted,
     ChildStartFailed,
     ChildStopped,
     CutShort,
@@ -43,6 +38,7 @@ from runtime.core.supervision_events import (
     RestartDue,
     RestartRequested,
     ScheduleRestart,
+    ShutDown,
     StartChild,
     Started,
     StartFailed,
@@ -53,16 +49,17 @@ from runtime.core.supervision_events import (
     TerminateRequested,
 )
 from runtime.core.supervision_state import Phase
-from runtime.errors import ConflictError, NotFoundError
+from runtime.errors import ConflictError
 from runtime.supervisor_child import Child, ChildCounts, ChildInfo, ChildSpec, OnExit
+from runtime.supervisor_dynamic import DynamicSupervisor
+from runtime.supervisor_log import log_end, log_event
 from runtime.supervisor_node import MAX_CHILDREN_SHOWN, child_state, with_children
-from runtime.supervisor_operations import Operations
+from runtime.supervisor_operations import Operations, raise_interrupt
+from runtime.supervisor_requests import Requests, result
 from runtime.supervisor_task import TaskChild
 from runtime.tree import Kind, TreeNode
 
 __all__ = ["Child", "ChildCounts", "ChildInfo", "ChildSpec", "OnExit", "Supervisor", "TaskChild"]
-
-_log = logging.getLogger(__name__)
 
 
 class Supervisor:
@@ -81,6 +78,7 @@ class Supervisor:
         random: Random,
         strategy: Strategy = Strategy.ONE_FOR_ONE,
         intensity: Intensity = Intensity(),  # noqa: B008  # frozen
+        auto_shutdown: AutoShutdown = AutoShutdown.NEVER,
         kind: Kind = "supervisor",
     ) -> None:
         self.name = name
@@ -95,6 +93,7 @@ class Supervisor:
             strategy=strategy,
             intensity=intensity,
             random=random,
+            auto_shutdown=auto_shutdown,
         )
         self._on_exit: Callable[[BaseException | None], None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -103,8 +102,7 @@ class Supervisor:
         self._operation: StartChild | StopChild | None = None
         self._operations = Operations(self._cancelled_from_outside)
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._requests: dict[int, asyncio.Future[BaseException | None]] = {}
-        self._tickets = 0
+        self._requests = Requests(self._feed)
         self._failure: BaseException | None = None
         self._stop_asked = False
         self._cancelled = False
@@ -114,7 +112,8 @@ class Supervisor:
     async def start(self, on_exit: Callable[[BaseException | None], None]) -> None:
         """Start the children in order; if one cannot start, stop those that did and raise its error.
 
-        `on_exit` is called if the supervisor gives up later, with the reason, when its children have been stopped.
+        `on_exit` is called if the supervisor gives up later, with the reason, when its children have been stopped; with
+        an `AutomaticShutdownError`, a normal exit, where its significant children have ended.
         """
         if self._task is not None:
             raise ConflictError(f"supervisor {self.name!r} runs already; stop it first")
@@ -151,7 +150,7 @@ class Supervisor:
             raise
 
     async def wait_stopped(self) -> BaseException | None:
-        """Wait until it does not run; returns why it gave up, or None after a stop."""
+        """Wait until it does not run; returns why it gave up or shut down, or None after a stop."""
         while (task := self._task) is not None:
             await asyncio.wait({task})
         return self._failure
@@ -173,46 +172,47 @@ class Supervisor:
     async def add_child(self, spec: ChildSpec) -> None:
         """Add a child at the end of the start order and start it; if it cannot start, its error is raised.
 
-        Raises `ConflictError` if there is a child of that name, or the supervisor does not run. A caller that is
-        cancelled leaves the child to be started all the same; so do the other requests.
+        Raises `ConflictError` if there is a child of that name, or the supervisor does not run, and `SpecError` if the
+        child cannot be here: the supervisor itself or one above it, or a significant one without automatic shutdown. A
+        caller that is cancelled leaves the child to be started all the same; so do the other requests.
         """
-        ticket, answer = self._new_request()
-        self._request(AddRequested(spec.child.name, spec.supervision, ticket))
+        self._refuse_ancestor(spec.child)
+        answer = self._requests.send(lambda ticket: AddRequested(spec.child.name, spec.supervision, ticket))
         self._children[spec.child.name] = spec.child
-        await _result(answer)
+        await result(answer)
 
     async def terminate_child(self, name: str) -> None:
         """Stop a child; it stays down until `restart_child`. A temporary child is removed.
 
         Raises `NotFoundError`, or `ConflictError` if the supervisor does not run.
         """
-        ticket, answer = self._new_request()
-        self._request(TerminateRequested(name, ticket))
-        await _result(answer)
+        await result(self._requests.send(lambda ticket: TerminateRequested(name, ticket)))
 
     async def restart_child(self, name: str) -> None:
         """Start a child that is down; if it cannot start, its error is raised.
 
         Raises `NotFoundError`, or `ConflictError` if the child runs or is about to.
         """
-        ticket, answer = self._new_request()
-        self._request(RestartRequested(name, ticket))
-        await _result(answer)
+        await result(self._requests.send(lambda ticket: RestartRequested(name, ticket)))
 
     async def delete_child(self, name: str) -> None:
         """Forget a child that is down. Raises `NotFoundError`, or `ConflictError` if it runs or is about to."""
-        self._request(DeleteRequested(name))
+        self._requests.tell(DeleteRequested(name))
 
     def explained_exit(self, name: str, reason: BaseException) -> None:
         """Record that a child has restarted itself for a reason that a durable event's failure explains.
 
         Not charged to the intensity. Raises `NotFoundError`.
         """
-        self._request(ChildRestartedItself(name, reason))
+        self._requests.tell(ChildRestartedItself(name, reason))
+
+    def resumed(self, name: str, reason: BaseException) -> None:
+        """Record that a child failed and goes on with the state it has. Raises `NotFoundError`."""
+        self._requests.tell(ChildResumed(name, reason))
 
     def count_children(self) -> ChildCounts:
         records = self._machine.children.values()
-        supervisors = sum(isinstance(self._children[child.name], Supervisor) for child in records)
+        supervisors = sum(isinstance(self._children[child.name], Supervisor | DynamicSupervisor) for child in records)
         return ChildCounts(
             specs=len(records),
             active=sum(child.state is ChildState.RUNNING for child in records),
@@ -227,25 +227,24 @@ class Supervisor:
             for child in self._machine.children.values()
         )
 
-    def _new_request(self) -> tuple[int, asyncio.Future[BaseException | None]]:
-        self._tickets += 1
-        answer = self._requests[self._tickets] = asyncio.get_running_loop().create_future()
-        return self._tickets, answer
+    def _refuse_ancestor(self, child: Child) -> None:
+        if isinstance(child, Supervisor) and (child is self or child.has_below(self)):
+            raise SpecError(f"{self.name}/{child.name}", "a supervisor cannot be below itself; give it another place")
 
-    def _request(self, event: Event) -> None:
-        try:
-            self._feed(event)
-        except SupervisionError as error:
-            self._requests.pop(self._tickets, None)
-            known = NotFoundError if isinstance(error, NoSuchChildError) else ConflictError
-            raise known(str(error)) from None
+    def has_below(self, supervisor: Supervisor) -> bool:
+        """Whether `supervisor` is among its children, or theirs."""
+        return any(
+            child is supervisor or child.has_below(supervisor)
+            for child in self._children.values()
+            if isinstance(child, Supervisor)
+        )
 
     # The machine and the task
 
     def _feed(self, event: Event) -> None:
         for instruction in self._machine.handle(event, now=self._clock.monotonic(), at=self._clock.now()):
             self._carry_out(instruction)
-        self._log(event)
+        log_event(self.name, event, starting=self._started is not None)
 
     def _carry_out(self, instruction: Instruction) -> None:  # noqa: C901  # one case for each instruction
         match instruction:
@@ -260,17 +259,16 @@ class Supervisor:
             case CancelRestart(name=name):
                 self._cancel_timer(name)
             case Answer(ticket=ticket, error=error):
-                if not (answer := self._requests.pop(ticket)).done():
-                    answer.set_result(error)
+                self._requests.answer(ticket, error)
             case Forget(name=name):
                 del self._children[name]
             case Started():
                 self._tell_started(None)
-            case StartFailed(reason=reason):
+            case Escalate(reason=reason):
+                log_end(reason)
                 self._failure = reason
                 self._work.set()
-            case Escalate(reason=reason):
-                _log.error("%s", reason)
+            case StartFailed(reason=reason) | ShutDown(reason=reason):
                 self._failure = reason
                 self._work.set()
             case Stopped():
@@ -299,18 +297,13 @@ class Supervisor:
 
     async def _perform(self, operation: StartChild | StopChild) -> None:
         child = self._children[operation.name]
-        error: BaseException | None = None
-        result: Event
+        outcome: ChildStarted | ChildStartFailed | ChildStopped
         if isinstance(operation, StartChild):
-            on_exit = self._exit_reporter(operation)
-            result = await self._operations.start(operation, child, on_exit)
-            error = result.reason if isinstance(result, ChildStartFailed) else None
+            outcome = await self._operations.start(operation, child, self._exit_reporter(operation))
         else:
-            result = await self._operations.stop(operation, child)
-            error = result.problem
-        self._feed(result)
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise error
+            outcome = await self._operations.stop(operation, child)
+        self._feed(outcome)
+        raise_interrupt(outcome)
 
     def _exit_reporter(self, operation: StartChild) -> OnExit:
         def on_exit(reason: BaseException | None, /, *, explained: bool = False) -> None:
@@ -352,26 +345,6 @@ class Supervisor:
             self._tell_started(self._failure or stopped)
         elif on_exit is not None and not self._stop_asked:
             on_exit(self._failure)
-
-    def _log(self, event: Event) -> None:
-        match event:
-            case ChildExited(name=name, reason=BaseException() as reason, explained=False):
-                self._warn(name, "ended", reason)
-            case ChildStartFailed(name=name, reason=BaseException() as reason) if self._started is None:
-                self._warn(name, "could not start", reason)
-            case ChildStopped(name=name, problem=BaseException() as reason):
-                self._warn(name, "had trouble stopping", reason)
-            case _:
-                pass
-
-    def _warn(self, name: str, what: str, reason: BaseException) -> None:
-        traceback = None if isinstance(reason, PostroomError) else reason  # our own errors say all in one line
-        _log.warning("%s/%s %s: %s", self.name, name, what, describe(reason), exc_info=traceback)
-
-
-async def _result(answer: asyncio.Future[BaseException | None]) -> None:
-    if (error := await answer) is not None:
-        raise ConflictError(str(error)) if isinstance(error, ChildConflictError) else error
 
 
 def _uncancel() -> None:

@@ -34,14 +34,15 @@ def with_children(
     return msgspec.structs.replace(
         own,
         children=tuple(
-            _child_node(children[record.name].node(), record, machine.restart_due_at(record), now)
+            child_node(children[record.name].node(), record, machine.restart_due_at(record), now)
             for record in islice(records.values(), max_children)
         ),
         children_total=len(records),
     )
 
 
-def _child_node(node: TreeNode, record: ChildRecord, due_at: float | None, now: float) -> TreeNode:
+def child_node(node: TreeNode, record: ChildRecord, due_at: float | None, now: float) -> TreeNode:
+    """A child's own picture with what its supervisor knows; times are monotonic."""
     detail = node.detail
     if due_at is not None:
         detail = f"starts again in {max(0.0, due_at - now):.1f} s"

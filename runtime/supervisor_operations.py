@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
-from runtime.core.supervision_errors import ChildStuckError
+from runtime.core.supervision_errors import ChildStuckError, StartTimeoutError
 from runtime.core.supervision_events import ChildStarted, ChildStartFailed, ChildStopped, StartChild, StopChild
 from runtime.supervisor_child import Child, OnExit
 
@@ -24,6 +25,7 @@ class Operations:
         self._on_cancelled = on_cancelled
         self._limit: asyncio.Timeout | None = None
         self._cut_at: float | None = None
+        self._expired = False
 
     def cut_short(self, seconds: float) -> None:
         """Leave the operation that is under way, or about to begin, `seconds` at most."""
@@ -35,12 +37,14 @@ class Operations:
         if self._cut_at is not None:  # before it began
             self._cut_at = None
             return ChildStartFailed(operation.name, operation.life, None)
-        error = await self._attempt(lambda: child.start(on_exit), None)
+        error = await self._attempt(lambda: child.start(on_exit), operation.limit_seconds)
         cut, self._cut_at = self._cut_at is not None, None
         if error is None:
             return ChildStarted(operation.name, operation.life)
         if cut and isinstance(error, TimeoutError | asyncio.CancelledError):
             return ChildStartFailed(operation.name, operation.life, None)
+        if self._expired and isinstance(error, TimeoutError):
+            error = StartTimeoutError(operation.name, operation.limit_seconds)
         return ChildStartFailed(operation.name, operation.life, error)
 
     async def stop(self, operation: StopChild, child: Child) -> ChildStopped:
@@ -56,13 +60,13 @@ class Operations:
             error = ChildStuckError(operation.name)
         return ChildStopped(operation.name, error)
 
-    async def _attempt(self, call: Callable[[], Awaitable[None]], seconds: float | None) -> BaseException | None:
+    async def _attempt(self, call: Callable[[], Awaitable[None]], seconds: float) -> BaseException | None:
         """What `call` raised; TimeoutError if it was cut, CancelledError if the task was cancelled from outside."""
         task = asyncio.current_task()
         assert task is not None
-        self._limit = asyncio.timeout(seconds)
+        limit = self._limit = _limit(seconds)
         try:
-            async with self._limit:
+            async with limit:
                 await call()
         except asyncio.CancelledError as error:
             self._limit = None
@@ -73,5 +77,51 @@ class Operations:
         except BaseException as error:  # noqa: BLE001  # the supervisor's task raises again what it must not keep
             return error
         finally:
-            self._limit = None
+            self._limit, self._expired = None, limit.expired()
         return None
+
+
+class StartHere:
+    """One start in the task of whoever asked for it. `outcome` is there when `run` is over, however it ends."""
+
+    outcome: ChildStarted | ChildStartFailed
+
+    def __init__(self, operation: StartChild, child: Child) -> None:
+        self._operation = operation
+        self._child = child
+        self._limit = _limit(operation.limit_seconds)
+        self._cut = False
+
+    def cut_short(self, seconds: float) -> None:
+        self._cut = True
+        if not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    async def run(self, on_exit: OnExit) -> None:
+        """Raise nothing but what ends the task itself: its cancellation, an interrupt."""
+        name, life = self._operation.name, self._operation.life
+        try:
+            async with self._limit:
+                await self._child.start(on_exit)
+        except BaseException as error:
+            self.outcome = ChildStartFailed(name, life, self._reason(error))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self.outcome = ChildStarted(name, life)
+
+    def _reason(self, error: BaseException) -> BaseException | None:
+        if not (isinstance(error, TimeoutError) and self._limit.expired()):
+            return error
+        return None if self._cut else StartTimeoutError(self._operation.name, self._operation.limit_seconds)
+
+
+def _limit(seconds: float) -> asyncio.Timeout:
+    return asyncio.timeout(None if math.isinf(seconds) else seconds)
+
+
+def raise_interrupt(outcome: ChildStarted | ChildStartFailed | ChildStopped) -> None:
+    """Pass on what a child raised to end the whole process."""
+    error = outcome.reason if isinstance(outcome, ChildStartFailed) else getattr(outcome, "problem", None)
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        raise error

@@ -8,14 +8,21 @@
               down while a restart delay runs: it waits
 
 Semantics are those of OTP's supervisor.erl: strategies, restart types, an intensity per supervisor, ordered start
-and reverse stop, one child at a time. Where it differs:
+and reverse stop one child at a time, significant children with automatic shutdown, starts that are ignored. Where it
+differs, on purpose:
 
 - A restart waits for a jittered, exponential delay. Siblings that share its fate are stopped at once and wait too.
 - An exit that a durable event explains restarts that child alone, at once, and is not counted.
-- A child that a person terminated stays down until a person restarts it, whatever happens to its siblings.
-- A start that hangs is cut short where the child is no longer wanted; OTP would wait for it.
-- A child that exits while its siblings still start for the first time is restarted there and then.
+- A decider may send a failure up or end the child, where OTP knows the restart type alone.
+- A child that a person terminated stays down until a person restarts it, whatever happens to its siblings; OTP
+  starts it again with them.
+- A start may have a limit, and is cut short where the child is no longer wanted; OTP waits for it.
+- A child that exits while its siblings still start for the first time is restarted there and then; OTP hears of it
+  when all have started. The end of a significant child waits until then here too.
 - The time to stop that the whole supervisor is given limits each child's own.
+- A supervisor that gave up has failed: above it, a transient one is restarted. OTP's ends with `shutdown`, which a
+  transient child's supervisor takes for a normal end, and the subtree would be gone without a word.
+- A significant child under a supervisor that never shuts down is refused when the supervisor is made.
 
 How it decides: an event only marks what is to become of children (`wanted`, `doomed`, `waits_for`); `_advance` then
 takes the one next step, stops before starts. So a request that comes in the middle of a restart is heard, and
@@ -28,46 +35,47 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from actors.spec import Directive
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
 from runtime.core.supervision_child import ChildRecord, ChildState
-from runtime.core.supervision_errors import ChildConflictError, NoSuchChildError, RestartLimitError, describe
+from runtime.core.supervision_errors import (
+    ChildConflictError,
+    EscalatedError,
+    NoSuchChildError,
+    RestartLimitError,
+    StartIgnoredError,
+    describe,
+)
 from runtime.core.supervision_events import (
     AddRequested,
     Answer,
     CancelRestart,
     ChildExited,
     ChildRestartedItself,
+    ChildResumed,
     ChildStarted,
     ChildStartFailed,
     ChildStopped,
     CutShort,
     DeleteRequested,
-    Escalate,
     Event,
     Forget,
     Instruction,
     RestartDue,
     RestartRequested,
     ScheduleRestart,
-    StartChild,
-    Started,
-    StartFailed,
     StartRequested,
-    StopChild,
     Stopped,
     StopRequested,
     TerminateRequested,
 )
-from runtime.core.supervision_state import Phase, SupervisorState
+from runtime.core.supervision_state import Phase
+from runtime.core.supervision_steps import SupervisorSteps
 
 
-class SupervisorMachine(SupervisorState):
+class SupervisorMachine(SupervisorSteps):
     """Decides for one supervisor. It may be started again after it has ended, and keeps its children's history."""
-
-    _now = 0.0
-    _at = 0.0
-    _out: list[Instruction]
 
     def handle(self, event: Event, *, now: float, at: float) -> list[Instruction]:
         """The instructions that follow from `event`, to be carried out in order.
@@ -86,6 +94,7 @@ class SupervisorMachine(SupervisorState):
         if self._phase not in {Phase.NEW, Phase.STOPPED}:
             raise ChildConflictError(f"supervisor {self._name!r} is {self._phase}; stop it before starting it again")
         self._failure, self._start_failed, self._deadline = None, False, math.inf
+        self._significant_ended = None
         self._restarts.clear()
         self._out.extend(Forget(name) for name in self._roster.begin_life())
         self._unstarted = set(self.children)
@@ -99,57 +108,12 @@ class SupervisorMachine(SupervisorState):
             self._begin_stop(None)
         self._hurry(event.deadline)
 
-    def _begin_stop(self, failure: BaseException | None) -> None:
-        self._start_failed = self._phase is Phase.STARTING
-        self._phase, self._failure = Phase.STOPPING, failure
-        self._out.extend(CancelRestart(name) for name in self._waits.clear(self.children))
-        self._unstarted.clear()
-        for child in self.children.values():
-            child.wanted = False
-            self._refuse(child, f"supervisor {self._name!r} stopped before {child.name!r} ran")
-            self._take_down(child)
-
     def _hurry(self, deadline: float) -> None:
         self._deadline = min(deadline, self._deadline)
         busy = self._busy
         if busy is not None and busy.state is ChildState.STOPPING and self._deadline < self._busy_until:
             self._busy_until = self._deadline
             self._out.append(CutShort(busy.name, max(0.0, self._deadline - self._now)))
-
-    def _finish(self) -> None:
-        self._phase = Phase.STOPPED
-        if self._failure is None:
-            self._out.append(Stopped())
-        elif self._start_failed:
-            self._out.append(StartFailed(self._failure))
-        else:
-            self._out.append(Escalate(self._failure))
-
-    # The one next step
-
-    def _advance(self) -> None:
-        if self._busy is not None:
-            return
-        if self._phase is Phase.STARTING and not self._unstarted:
-            self._phase = Phase.RUNNING
-            self._out.append(Started())
-        if (child := self._roster.next_stop()) is not None:
-            self._stop(child)
-        elif (child := self._roster.next_start()) is not None:
-            self._start(child)
-        elif self._phase is Phase.STOPPING:
-            self._finish()
-
-    def _stop(self, child: ChildRecord) -> None:
-        child.state, self._busy = ChildState.STOPPING, child
-        seconds = max(0.0, min(child.supervision.shutdown_seconds, self._deadline - self._now))
-        self._busy_until = self._now + seconds
-        self._out.append(StopChild(child.name, seconds))
-
-    def _start(self, child: ChildRecord) -> None:
-        self._lives += 1
-        child.state, child.life, child.wanted, self._busy = ChildState.STARTING, self._lives, False, child
-        self._out.append(StartChild(child.name, child.life))
 
     # Reports about children
 
@@ -179,6 +143,11 @@ class SupervisorMachine(SupervisorState):
         child = self._answered(event.name, ChildState.STARTING)
         assert child.doomed or event.reason is not None, f"the start of {child.name!r} was not to be cut short"
         child.state, child.early_exit = ChildState.DOWN, None
+        if isinstance(event.reason, StartIgnoredError) and not child.doomed:
+            child.restart_reason = None
+            self._is_up(child)
+            self._is_down(child)
+            return
         if event.reason is not None:
             child.record_exit(self._at, f"could not start: {describe(event.reason)}")
         if child.doomed or event.reason is None:
@@ -189,7 +158,7 @@ class SupervisorMachine(SupervisorState):
         elif child.name in self._unstarted:
             self._begin_stop(event.reason)
         else:
-            self._restart(child, event.reason, quiet=False)
+            self._recover(child, event.reason, comes_back=True, quiet=False)
 
     def _on_child_stopped(self, event: ChildStopped) -> None:
         child = self._answered(event.name, ChildState.STOPPING)
@@ -208,14 +177,20 @@ class SupervisorMachine(SupervisorState):
         if child.state is ChildState.STOPPING:
             return  # the answer to StopChild is still to come
         child.state = ChildState.DOWN
-        if child.doomed or not child.is_restarted_after(event.reason):
+        if child.doomed:
             self._is_down(child)
-        elif event.explained:
+        elif event.explained and child.is_restarted_after(event.reason):
             child.restart_reason = describe(event.reason)
             self._roster.want(child)
+        elif event.explained:
+            self._has_ended(child)
         else:
             ran_seconds = self._now - child.started_at
-            self._restart(child, event.reason, quiet=ran_seconds > self._intensity.period_seconds)
+            quiet = ran_seconds > self._intensity.period_seconds
+            self._recover(child, event.reason, comes_back=child.is_restarted_after(event.reason), quiet=quiet)
+
+    def _on_child_resumed(self, event: ChildResumed) -> None:
+        self._find(event.name).record_exit(self._at, f"resumed after {describe(event.reason)}")
 
     def _on_child_restarted_itself(self, event: ChildRestartedItself) -> None:
         child, reason = self._find(event.name), describe(event.reason)
@@ -230,6 +205,15 @@ class SupervisorMachine(SupervisorState):
 
     # Restarts
 
+    def _recover(self, child: ChildRecord, reason: BaseException | None, *, comes_back: bool, quiet: bool) -> None:
+        directive = child.directive(reason)
+        if directive is Directive.ESCALATE and reason is not None:
+            self._begin_stop(EscalatedError(self._name, child.name, reason))
+        elif directive is Directive.STOP or not comes_back:
+            self._has_ended(child)
+        else:
+            self._restart(child, reason, quiet=quiet)
+
     def _restart(self, child: ChildRecord, reason: BaseException | None, *, quiet: bool) -> None:
         if add_restart(self._restarts, self._now, self._intensity):
             self._begin_stop(RestartLimitError(self._name, child.name, self._intensity, reason))
@@ -237,7 +221,7 @@ class SupervisorMachine(SupervisorState):
         failures = child.count_failure(quiet=quiet)
         due_at = self._now + delay_seconds(child.supervision.backoff, failures, self._random)
         sharing = list(self._roster.sharing_fate(child, self._strategy))
-        waiting = [member for member in sharing if _comes_back(member)]
+        waiting = [member for member in sharing if member.comes_back]
         text = describe(reason)
         for member in waiting:
             member.wanted = False
@@ -260,7 +244,7 @@ class SupervisorMachine(SupervisorState):
         """What was added or restarted by request during the delay shares the child's fate as well."""
         for member in self._roster.sharing_fate(child, self._strategy):
             if member.up and not member.doomed:
-                member.wanted = _comes_back(member)
+                member.wanted = member.comes_back
                 member.restart_reason = f"restarted with {child.name!r}"
                 self._take_down(member)
 
@@ -268,6 +252,7 @@ class SupervisorMachine(SupervisorState):
 
     def _on_add_requested(self, event: AddRequested) -> None:
         self._require_running()
+        self._require_allowed(event.name, event.supervision)
         if event.name in self.children:
             raise ChildConflictError(f"supervisor {self._name!r} already has a child {event.name!r}; delete it first")
         child = self._roster.replace(event.name, event.supervision)
@@ -313,35 +298,6 @@ class SupervisorMachine(SupervisorState):
             raise ChildConflictError(f"{name!r} is about to be started; terminate it first or wait")
         return child
 
-    def _refuse(self, child: ChildRecord, why: str | BaseException) -> None:
-        """Tell whoever asked for the child to run that it does not."""
-        if child.up_ticket is not None:
-            error = ChildConflictError(why) if isinstance(why, str) else why
-            self._out.append(Answer(child.up_ticket, error))
-            child.up_ticket = None
-
-    # Ends of lives
-
-    def _take_down(self, child: ChildRecord) -> None:
-        """End the child's life, if it has one. What follows is read from its marks when it is down."""
-        if child.up and not child.doomed:
-            self._roster.doom(child)
-            if child.state is ChildState.STARTING:
-                self._out.append(CutShort(child.name, 0.0))
-
-    def _is_down(self, child: ChildRecord) -> None:
-        child.state, child.doomed = ChildState.DOWN, False
-        self._out.extend(Answer(ticket, None) for ticket in child.down_tickets)
-        child.down_tickets = ()
-        if child.wanted:
-            self._roster.want(child)
-        elif self._phase is Phase.RUNNING and child.waits_for is None and (child.temporary or child.unborn):
-            self._remove(child, for_good=False)
-
-    def _remove(self, child: ChildRecord, *, for_good: bool) -> None:
-        if self._roster.remove(child, for_good=for_good):
-            self._out.append(Forget(child.name))
-
     _HANDLERS: ClassVar[Mapping[type[Event], Callable[[Any, Any], None]]] = {
         StartRequested: _on_start_requested,
         StopRequested: _on_stop_requested,
@@ -349,6 +305,7 @@ class SupervisorMachine(SupervisorState):
         ChildStartFailed: _on_child_start_failed,
         ChildExited: _on_child_exited,
         ChildRestartedItself: _on_child_restarted_itself,
+        ChildResumed: _on_child_resumed,
         ChildStopped: _on_child_stopped,
         RestartDue: _on_restart_due,
         AddRequested: _on_add_requested,
@@ -356,8 +313,3 @@ class SupervisorMachine(SupervisorState):
         RestartRequested: _on_restart_requested,
         DeleteRequested: _on_delete_requested,
     }
-
-
-def _comes_back(child: ChildRecord) -> bool:
-    """Temporary children that have run end with their siblings; those that a person took down stay there."""
-    return not child.held and (child.unborn or not child.temporary)

@@ -6,7 +6,8 @@ import enum
 
 import msgspec
 
-from actors.spec import Restart, Supervision
+from actors.spec import Directive, Restart, Supervision
+from runtime.core.supervision_errors import is_normal
 from runtime.core.supervision_events import ChildExited
 
 EXITS_KEPT = 20
@@ -97,10 +98,26 @@ class ChildRecord:
     def up(self) -> bool:
         return self.state is not ChildState.DOWN
 
+    @property
+    def comes_back(self) -> bool:
+        """Whether it is started with its siblings: not a temporary one that has run, nor one a person took down."""
+        return not self.held and (self.unborn or not self.temporary)
+
+    @property
+    def active(self) -> bool:
+        """It runs or will run, as far as is known."""
+        return (self.up and not self.doomed) or self.wanted or self.waits_for is not None
+
     def is_restarted_after(self, reason: BaseException | None) -> bool:
         """Whether its restart type brings it back after such an exit."""
         restart = self.supervision.restart
-        return restart is Restart.PERMANENT or (restart is Restart.TRANSIENT and reason is not None)
+        return restart is Restart.PERMANENT or (restart is Restart.TRANSIENT and not is_normal(reason))
+
+    def directive(self, reason: BaseException | None) -> Directive:
+        """What its decider says to a failure; a normal exit is for the restart type alone."""
+        if reason is None or is_normal(reason):
+            return Directive.RESTART
+        return self.supervision.decider.decide(reason)
 
     def record_exit(self, at: float, reason: str, *, explained: bool = False) -> None:
         self.exits = (*self.exits[1 - EXITS_KEPT :], Exit(at, reason, explained))

@@ -26,6 +26,53 @@ class RestartLimitError(SupervisionError):
         self.__cause__ = reason
 
 
+class EscalatedError(SupervisionError):
+    """A supervisor failed because its decider sends `child`'s failure up. `__cause__` is that failure."""
+
+    def __init__(self, supervisor: str, child: str, reason: BaseException) -> None:
+        super().__init__(f"supervisor {supervisor!r} passes on the failure of {child!r}: {describe(reason)}")
+        self.supervisor = supervisor
+        self.child = child
+        self.__cause__ = reason
+
+
+class ShutdownError(SupervisionError):
+    """The reason of an orderly end: a normal exit, as OTP's `shutdown` and `{shutdown, Term}`."""
+
+
+class AutomaticShutdownError(ShutdownError):
+    """A supervisor ended of itself, because its significant children have ended."""
+
+    def __init__(self, supervisor: str, child: str) -> None:
+        super().__init__(f"supervisor {supervisor!r} shut down: its significant child {child!r} has ended")
+        self.supervisor = supervisor
+        self.child = child
+
+
+class StartTimeoutError(SupervisionError):
+    """A child's start took longer than its limit, and was cut."""
+
+    def __init__(self, child: str, seconds: float) -> None:
+        super().__init__(
+            f"{child!r} did not start within {seconds:g} s; see what it waits for or raise its start_seconds"
+        )
+        self.child = child
+
+
+class StartIgnoredError(SupervisionError):
+    """To be raised by a child's start: it need not run now. No failure, as OTP's `ignore`; a request can start it."""
+
+
+class HungError(SupervisionError):
+    """A child at work made no progress for longer than its limit."""
+
+    def __init__(self, child: str, seconds: float) -> None:
+        super().__init__(
+            f"{child!r} made no progress for {seconds:g} s; see what it waits for or raise its hang_seconds"
+        )
+        self.child = child
+
+
 class NoSuchChildError(SupervisionError, LookupError):
     """The supervisor has no child of that name."""
 
@@ -44,6 +91,11 @@ class ChildStuckError(SupervisionError):
     def __init__(self, child: str) -> None:
         super().__init__(f"{child!r} did not end although it was cancelled; look for code that catches CancelledError")
         self.child = child
+
+
+def is_normal(reason: BaseException | None) -> bool:
+    """Whether a transient child that exits so has done its work."""
+    return reason is None or isinstance(reason, ShutdownError)
 
 
 def describe(reason: BaseException | None) -> str:

@@ -6,6 +6,8 @@ report of the present one. Times are monotonic seconds.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from actors.spec import Supervision
@@ -53,6 +55,13 @@ class ChildRestartedItself(msgspec.Struct, frozen=True):
     reason: BaseException
 
 
+class ChildResumed(msgspec.Struct, frozen=True):
+    """The child failed and goes on with the state it has, as its decider says."""
+
+    name: str
+    reason: BaseException
+
+
 class ChildStopped(msgspec.Struct, frozen=True):
     """The instruction to stop was carried out; `problem` is what went wrong on the way."""
 
@@ -93,6 +102,7 @@ Event = (
     | ChildStartFailed
     | ChildExited
     | ChildRestartedItself
+    | ChildResumed
     | ChildStopped
     | RestartDue
     | AddRequested
@@ -103,10 +113,14 @@ Event = (
 
 
 class StartChild(msgspec.Struct, frozen=True):
-    """Answer with `ChildStarted` or `ChildStartFailed`; until then no other child is started or stopped."""
+    """Answer with `ChildStarted` or `ChildStartFailed`; until then no other child is started or stopped.
+
+    A start that takes longer than `limit_seconds` has failed with `StartTimeoutError`.
+    """
 
     name: str
     life: int
+    limit_seconds: float = math.inf
 
 
 class StopChild(msgspec.Struct, frozen=True):
@@ -158,7 +172,13 @@ class StartFailed(msgspec.Struct, frozen=True):
 
 
 class Escalate(msgspec.Struct, frozen=True):
-    """The end: too many restarts; all children have been stopped."""
+    """The end: too many restarts, or a failure that is sent up; all children have been stopped."""
+
+    reason: BaseException
+
+
+class ShutDown(msgspec.Struct, frozen=True):
+    """The end: the significant children have ended of themselves; all others have been stopped."""
 
     reason: BaseException
 
@@ -178,5 +198,6 @@ Instruction = (
     | Started
     | StartFailed
     | Escalate
+    | ShutDown
     | Stopped
 )

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from random import Random
 
-from actors.spec import Intensity, Strategy, Supervision
+from actors.errors import SpecError
+from actors.spec import AutoShutdown, Intensity, Strategy, Supervision
 from runtime.core.supervision_child import ChildRecord, ChildState, Exit
 from runtime.core.supervision_roster import Roster
 from runtime.core.supervision_waits import Waits
@@ -35,12 +36,16 @@ class SupervisorState:
         strategy: Strategy,
         intensity: Intensity,
         random: Random,
+        auto_shutdown: AutoShutdown = AutoShutdown.NEVER,
     ) -> None:
         self._name = name
         self._strategy = strategy
         self._intensity = intensity
         self._random = random
+        self._auto_shutdown = auto_shutdown
         self._roster = Roster(name, children)
+        for child in self._roster.children.values():
+            self._require_allowed(child.name, child.supervision)
         self._waits = Waits()
         self._restarts: deque[float] = deque()
         self._lives = 0
@@ -48,12 +53,21 @@ class SupervisorState:
         self._phase = Phase.NEW
         self._failure: BaseException | None = None
         self._start_failed = False
+        self._significant_ended: str | None = None
+        """The significant child whose end has not been acted on."""
         self._deadline = math.inf
         self._unstarted: set[str] = set()
         """Children that have not started in this life of the supervisor; empty after its start."""
         self._busy: ChildRecord | None = None
         """The child that is being started or stopped."""
         self._busy_until = math.inf
+
+    def _require_allowed(self, child: str, supervision: Supervision) -> None:
+        if supervision.significant and self._auto_shutdown is AutoShutdown.NEVER:
+            raise SpecError(
+                f"{self._name}/{child}",
+                f"significant, but supervisor {self._name!r} never shuts down by itself; give it an auto_shutdown",
+            )
 
     @property
     def phase(self) -> Phase:
@@ -95,6 +109,8 @@ class SupervisorState:
         if self._phase in {Phase.NEW, Phase.STOPPED}:
             assert self._busy is None
             assert not any(child.up for child in children), "a child outlives its supervisor"
+        if self._phase in {Phase.NEW, Phase.RUNNING}:
+            assert self._significant_ended is None, "an automatic shutdown was forgotten"
         if self._phase is Phase.STOPPING:
             assert self._busy is not None, "the stop does not go on"
             assert all(child.doomed for child in children if child.up), "a child is spared"

@@ -470,7 +470,7 @@ async def test_a_taken_name_and_a_stopped_supervisor_are_refused_with_nothing_le
     with pytest.raises(ConflictError, match="is stopped"):
         await scene.supervisor.add_child(ChildSpec(Probe("late", [])))
     assert list(scene.supervisor._children.values()) == scene.probes
-    assert scene.supervisor._requests == {}
+    assert len(scene.supervisor._requests) == 0
 
 
 async def test_a_stop_answers_whoever_waits_for_a_child_to_start() -> None:
