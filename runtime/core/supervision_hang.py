@@ -38,7 +38,7 @@ class HangWatch:
 
     @property
     def due_at(self) -> float:
-        """The monotonic time of the next verdict other than to wait, as far as is known; a look before is not needed."""
+        """The monotonic time of the next verdict other than to wait, as far as is known; no look is needed before."""
         return self._due_at
 
     def look(self, now: float, *, progress: int, working: bool) -> Verdict:
