@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from runtime.core.watermark import LowWatermark
+from runtime.crash_points import reach
 from runtime.errors import StoreUnavailableError
 from runtime.journal import RETRY_SECONDS
 from runtime.store.port import Store
@@ -165,11 +166,13 @@ class Backlog:
     async def save_watermarks(self) -> None:
         moved, self._moved = self._moved, set()
         if moved:
+            reach("watermarks.before_save")
             try:
                 await self._store.advance_watermarks({key: self._queues[key].watermark.value for key in moved})
             except StoreUnavailableError:
                 self._moved |= moved
                 raise
+            reach("watermarks.after_save")
 
     async def _refill(self, queue: Queue) -> None:
         consumer = self._consumers.get(queue.service)

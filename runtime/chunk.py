@@ -21,6 +21,7 @@ from actors.errors import ActorStoppedError
 from runtime.context import Emitter
 from runtime.core.fair_share import Taken
 from runtime.core.supervision_errors import describe
+from runtime.crash_points import reach
 from runtime.delivery import Delivery
 from runtime.errors import CommitUnknownError, LeaseLostError, StoreUnavailableError
 from runtime.failures import UndecodableError
@@ -168,6 +169,7 @@ class ChunkRun:
     async def _commit(self, unit: UnitOfWork) -> None:
         if self._service.journal.unrecorded:  # an earlier event of a key must not be recorded after a later one
             await self._service.journal.flush()
+        reach("chunk.before_commit")
         try:
             await self._service.commit(unit, self._batch)
         except CommitUnknownError:
@@ -182,6 +184,7 @@ class ChunkRun:
         except Exception as error:  # noqa: BLE001 # whatever the database found wrong with the handlers' writes
             await self._find_culprit(error)
             return
+        reach("chunk.after_commit")
         self.recorded(self._batch)
         self.start()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from actors.context import Clock
 from runtime.backlog import Backlog
+from runtime.crash_points import reach
 from runtime.errors import StoreUnavailableError
 from runtime.journal import RETRY_SECONDS
 from runtime.store.port import Store
@@ -54,7 +55,9 @@ class Delays:
         moved = MAX_RELEASED
         while moved == MAX_RELEASED:
             async with self._appending:
+                reach("delays.before_release")
                 entries = await self._store.release_due(self._clock.now(), MAX_RELEASED)
+                reach("delays.after_release")
                 self._backlog.admit(entries)
             moved = len(entries)
         self._next = min(self._next, await self._store.next_due() or math.inf)

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Protocol
 
 from runtime.core.supervision_errors import describe
+from runtime.crash_points import reach
 from runtime.errors import CommitUnknownError, LeaseLostError, StoreError, StoreUnavailableError
 from runtime.store.port import Store
 from runtime.store.records import Batch, Delayed, Entry, Event
@@ -187,7 +188,10 @@ class Journal:
     async def _write(self, group: _Group) -> None:
         try:
             async with self._appending:
-                self._admit(await self._commit(group))
+                reach("journal.before_commit")
+                entries = await self._commit(group)
+                reach("journal.after_commit")
+                self._admit(entries)
         except LeaseLostError:
             raise
         except Exception as error:  # noqa: BLE001 # whatever the database finds wrong with the records
@@ -240,6 +244,7 @@ class Journal:
         self._unrecorded -= len(group.batch.outcomes)
         if not group.done.done():
             group.done.set_result(None)
+        reach("journal.before_recorded")
         for recorder, batch in group.recorders:
             recorder.recorded(batch)
         self._on_written(group.batch)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import msgspec
 
+from runtime.crash_points import reach
 from runtime.errors import CommitUnknownError, StoreUnavailableError
 from runtime.store.postgres.errors import describe, ends_connection, translated
 
@@ -73,6 +74,7 @@ async def commit(connection: Connection) -> None:
     Raises:
         CommitUnknownError: the connection was lost before the answer came.
     """
+    reach("transaction.before_commit")
     try:
         status = await connection.execute("COMMIT", timeout=COMMAND_TIMEOUT_SECONDS)
     except Exception as error:
@@ -81,6 +83,7 @@ async def commit(connection: Connection) -> None:
             raise CommitUnknownError(f"the connection was lost while committing ({describe(error)})") from error
         raise
     assert status == "COMMIT", "a failed statement before it was noticed"
+    reach("transaction.after_commit")
 
 
 async def roll_back(connection: Connection) -> None:

@@ -1,0 +1,247 @@
+"""A crash campaign: an app and its PostgreSQL server are killed again and again while a producer runs.
+
+    python -m tests.fault.campaign --kills 100 --seed 7
+
+Afterwards everything is left to finish, and the history is checked: what was acknowledged is recorded, nothing is lost,
+no effect in the database happens twice, order per key is kept, and repeats of other handlers stay within their bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import click
+
+from runtime.crash_points import POINTS, VARIABLE
+from runtime.embedded.cluster import CLUSTER_FOLDER
+from runtime.embedded.pid_file import read_pid_file
+from tests.fault.campaign_checker import Verdict, check
+from tests.fault.campaign_producer import SENT
+
+ROOT = Path(__file__).parents[2]
+LOG = "campaign.log"
+POLL_SECONDS = 0.01
+START_SECONDS = 60.0
+FINISH_SECONDS = 300.0
+POINT_SECONDS = 10.0
+"""After which a process that has not come to its point is killed where it is."""
+MAX_LIFE_SECONDS = 1.0
+MAX_SERVER_KILLS = 3
+"""In one life of the app, which gives up when its server dies too often."""
+
+Say = Callable[[str], None]
+
+
+class CampaignError(Exception):
+    """The campaign could not go on: the app ended by itself, or never became ready."""
+
+
+class Campaign:
+    """One campaign in a directory of its own."""
+
+    def __init__(self, home: Path, kills: int, seed: int, say: Say) -> None:
+        self._home = home
+        self._kills = kills
+        self._say = say
+        self._random = random.Random(seed)
+        self._seed = seed
+        self._port = free_port()
+        self._app: asyncio.subprocess.Process | None = None
+        self._server_kills = 0
+
+    async def run(self) -> Verdict:
+        producer = await self._spawn("tests.fault.campaign_producer", str(self._seed))
+        try:
+            await self._start_app("")
+            for number in range(1, self._kills + 1):
+                what = await self._kill(number)
+                self._say(f"kill {number}/{self._kills}: {what}; {self._acknowledged()} acknowledged")
+            await self._finish(producer)
+        finally:
+            for process in (producer, self._app):
+                if process is not None and process.returncode is None:
+                    process.kill()
+                    await process.wait()
+        return await check(self._home)
+
+    async def _kill(self, number: int) -> str:
+        """Kill something; return what. The first three kills are one of each kind."""
+        kinds = (self._kill_at_point, self._kill_app, self._kill_server, self._kill_starting, self._kill_both)
+        chosen = kinds[number - 1] if number <= 3 else self._random.choices(kinds, (40, 25, 15, 10, 10))[0]
+        if chosen == self._kill_server and self._server_kills == MAX_SERVER_KILLS:
+            chosen = self._kill_app
+        return await chosen()
+
+    async def _kill_at_point(self) -> str:
+        point = f"{self._random.choice(POINTS)}:{self._random.choice((1, 2, 3, 5, 10, 20, 40))}"
+        await self._live()
+        if self._random.random() < 0.5:
+            await self._end_app()
+        else:
+            await self._stop_app()
+        app = await self._spawn_app(point)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(app.wait(), POINT_SECONDS)
+            await self._start_app("")
+            return f"the app at {point}"
+        return f"{await self._kill_app()} (it never came to {point})"
+
+    async def _kill_app(self) -> str:
+        lived = await self._live()
+        await self._end_app()
+        await self._start_app("")
+        return f"the app after {lived:.2f} s"
+
+    async def _kill_starting(self) -> str:
+        await self._end_app()
+        await self._spawn_app("")
+        pause = self._random.uniform(0.0, 0.7)
+        await asyncio.sleep(pause)
+        await self._end_app()
+        await self._start_app("")
+        return f"the app {pause:.2f} s into its start"
+
+    async def _kill_server(self) -> str:
+        lived = await self._live()
+        self._server_kills += 1
+        await self._end_server()
+        return f"the server after {lived:.2f} s"
+
+    async def _kill_both(self) -> str:
+        lived = await self._live()
+        await self._end_server()
+        await self._end_app()
+        await self._start_app("")
+        return f"the server and the app after {lived:.2f} s"
+
+    async def _live(self) -> float:
+        """Let the app work for a random while."""
+        seconds = self._random.uniform(0.0, MAX_LIFE_SECONDS)
+        await asyncio.sleep(seconds)
+        return seconds
+
+    async def _end_server(self) -> None:
+        """Kill the postmaster, if there is one: after an earlier kill it may not be up again."""
+        claim = read_pid_file(self._home / "data" / CLUSTER_FOLDER)
+        if claim is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(claim.pid, signal.SIGKILL)
+
+    async def _end_app(self) -> None:
+        app = self._running_app()
+        app.kill()
+        await app.wait()
+
+    async def _stop_app(self) -> None:
+        """Stop the app cleanly."""
+        app = self._running_app()
+        app.terminate()
+        status = await asyncio.wait_for(app.wait(), FINISH_SECONDS)
+        if status != 0:
+            raise CampaignError(f"the app did not stop cleanly: status {status}; see {self._home / LOG}")
+
+    def _running_app(self) -> asyncio.subprocess.Process:
+        assert self._app is not None
+        if self._app.returncode is not None:
+            raise CampaignError(f"the app ended by itself with status {self._app.returncode}; see {self._home / LOG}")
+        return self._app
+
+    async def _spawn_app(self, point: str) -> asyncio.subprocess.Process:
+        self._server_kills = 0
+        self._app = await self._spawn("tests.fault.campaign_app", point=point)
+        return self._app
+
+    async def _start_app(self, point: str) -> None:
+        """Start the app and wait until it serves."""
+        await self._spawn_app(point)
+        deadline = time.monotonic() + START_SECONDS
+        async with aiohttp.ClientSession() as session:
+            while not await self._ready(session):
+                self._running_app()
+                if time.monotonic() > deadline:
+                    raise CampaignError(f"the app was not ready after {START_SECONDS:g} s; see {self._home / LOG}")
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _ready(self, session: aiohttp.ClientSession) -> bool:
+        with contextlib.suppress(OSError, aiohttp.ClientError):
+            async with session.get(f"http://127.0.0.1:{self._port}/readyz") as answer:
+                return answer.status == 200
+        return False
+
+    async def _spawn(self, module: str, *arguments: str, point: str = "") -> asyncio.subprocess.Process:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
+        path = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
+        environment |= {"XDG_RUNTIME_DIR": str(self._home), "PYTHONPATH": path, VARIABLE: point}
+        with (self._home / LOG).open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", module, str(self._home), str(self._port), *arguments),
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def _finish(self, producer: asyncio.subprocess.Process) -> None:
+        """Have the producer bring home what it sent, then the app finish what it accepted."""
+        if producer.returncode is not None:
+            raise CampaignError(f"the producer ended by itself; see {self._home / LOG}")
+        producer.terminate()
+        if await asyncio.wait_for(producer.wait(), FINISH_SECONDS):
+            raise CampaignError(f"the producer failed; see {self._home / LOG}")
+        await self._stop_app()
+
+    def _acknowledged(self) -> int:
+        sent = self._home / SENT
+        return sent.read_bytes().count(b"\n") if sent.exists() else 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def summary(verdict: Verdict) -> str:
+    return (
+        f"{verdict.accepted} accepted, {verdict.recorded} recorded; {verdict.effects} effects and {verdict.echoes}"
+        f" emitted ones; {verdict.repeats} repeats of other handlers, at most {verdict.most_repeats_of_a_crash} in one"
+        f" crash; {verdict.condemned} blamed for three kills"
+    )
+
+
+@click.command()
+@click.option("--kills", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--seed", type=int, help="Repeats a campaign's choices [default: drawn and printed].")
+@click.option("--quick", is_flag=True, help="Three kills.")
+@click.option("--keep", is_flag=True, help="Keep the directory with the database and the logs.")
+def main(kills: int, seed: int | None, *, quick: bool, keep: bool) -> None:
+    """Kill an app and its server many times and check that every promise holds."""
+    seed = random.randrange(1 << 32) if seed is None else seed
+    click.echo(f"seed {seed}")
+    with contextlib.ExitStack() as stack:
+        if keep:
+            home = tempfile.mkdtemp(prefix="campaign-")
+            click.echo(f"in {home}")
+        else:
+            home = stack.enter_context(tempfile.TemporaryDirectory(prefix="campaign-", ignore_cleanup_errors=True))
+        began = time.monotonic()
+        verdict = asyncio.run(Campaign(Path(home), 3 if quick else kills, seed, click.echo).run())
+        click.echo(f"{summary(verdict)}; {time.monotonic() - began:.0f} s")
+    for broken in verdict.broken:
+        click.echo(f"BROKEN {broken}", err=True)
+    sys.exit(1 if verdict.broken else 0)
+
+
+if __name__ == "__main__":
+    main()

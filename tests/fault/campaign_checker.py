@@ -1,0 +1,201 @@
+"""Reads the history of a crash campaign and says which promises it broke."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from runtime.embedded import EmbeddedServer
+from runtime.journal import MAX_UNRECORDED
+from tests.fault.campaign_app import ATTEMPTS, FLAKY, HISTORY, POOLED_SLOTS, Note, dies, echoes_of, fails
+from tests.fault.campaign_producer import SENT, Sent
+
+MAX_RUNNING = POOLED_SLOTS + 4 * 20
+"""Events in the slots of services that write no history through the database."""
+BOUND = MAX_UNRECORDED + MAX_RUNNING
+"""How many handled events one crash may repeat."""
+SHOWN = 5
+CONDEMNED = "runtime.suspects.TookProcessDownError"
+DONE, DEAD = 1, 3
+
+Key = tuple[str, str, str | None]
+
+
+class Verdict(msgspec.Struct):
+    """What a campaign came to."""
+
+    accepted: int = 0
+    recorded: int = 0
+    effects: int = 0
+    echoes: int = 0
+    repeats: int = 0
+    most_repeats_of_a_crash: int = 0
+    condemned: int = 0
+    """Events that were running at three kills one after another."""
+    broken: list[str] = []
+
+    def blame(self, claim: str, culprits: Iterable[object]) -> None:
+        """Note the culprits, if any, under a claim that they break."""
+        found = list(culprits)
+        if found:
+            self.broken.append(f"{claim}: {len(found)}, such as {found[:SHOWN]}")
+
+
+class Checker:
+    """Compares what was acknowledged, what lies in the database and what the handlers noted."""
+
+    def __init__(self, home: Path) -> None:
+        self._sent = {each.event: each for each in read(home / SENT, Sent)}
+        self._notes = list(read(home / HISTORY, Note))
+        self.verdict = Verdict(accepted=len(self._sent))
+
+    async def check(self, connection: asyncpg.Connection[asyncpg.Record]) -> Verdict:
+        await self._check_outcomes(connection)
+        await self._check_effects(connection)
+        self._check_notes()
+        return self.verdict
+
+    async def _check_outcomes(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        verdict = self.verdict
+        rows = await connection.fetch(
+            "SELECT e.id, e.attempt, e.cause, o.kind FROM postroom.event_log e LEFT JOIN postroom.outcome o USING (seq)"
+        )
+        letters = await connection.fetch("SELECT id, cause_type FROM postroom.dead_letter")
+        dead = {row["id"]: row["cause_type"] for row in letters}
+        self.condemned = {event for event, cause in dead.items() if cause == CONDEMNED}
+        verdict.condemned = len(self.condemned)
+        kinds: dict[UUID, list[int]] = defaultdict(list)
+        for row in sorted(rows, key=lambda row: row["attempt"]):
+            kinds[row["id"]].append(row["kind"])
+        emitted = {row["id"] for row in rows if row["cause"] is not None}
+        verdict.recorded = sum(DONE in each or DEAD in each for event, each in kinds.items() if event not in emitted)
+        verdict.blame("accepted and not in the log", self._sent.keys() - kinds.keys())
+        verdict.blame("in the log and never sent", kinds.keys() - self._sent.keys() - emitted)
+        verdict.blame("not exactly one final outcome", (e for e, each in kinds.items() if not ended_once(each)))
+        verdict.blame("dead without a letter, or the reverse", dead.keys() ^ {e for e in kinds if DEAD in kinds[e]})
+        verdict.blame(
+            "wrong outcomes",
+            (
+                (sent, kinds[event])
+                for event, sent in self._sent.items()
+                if event not in self.condemned and event in kinds and kinds[event] != expected(sent)
+            ),
+        )
+        verdict.blame("still delayed", await connection.fetch("SELECT id FROM postroom.delayed"))
+
+    async def _check_effects(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        verdict = self.verdict
+        rows = await connection.fetch("SELECT event, service, tenant, key, n FROM effect ORDER BY place")
+        counts = Counter(row["event"] for row in rows)
+        due = {e for e, sent in self._sent.items() if sent.service == "ledger" and not dies(sent.key, sent.n)}
+        verdict.effects = len(rows)
+        verdict.blame("effects twice", (event for event, count in counts.items() if count > 1))
+        verdict.blame("effects missing", due - counts.keys() - self.condemned)
+        verdict.blame("effects of what failed", counts.keys() - (due - self.condemned))
+        placed = (((row["service"], row["tenant"], row["key"]), row["n"]) for row in rows)
+        verdict.blame("effects out of order", out_of_order(placed))
+        await self._check_echoes(connection)
+
+    async def _check_echoes(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        rows = await connection.fetch("SELECT event, cause FROM echo")
+        self.verdict.echoes = len(rows)
+        twice = (event for event, count in Counter(row["event"] for row in rows).items() if count > 1)
+        self.verdict.blame("emitted events with two effects", twice)
+        emitted = await connection.fetch("SELECT id, cause FROM postroom.event_log WHERE cause IS NOT NULL")
+        made = Counter(row["cause"] for row in emitted)
+        wrong = (
+            (sent, made[event])
+            for event, sent in self._sent.items()
+            if event not in self.condemned and made[event] != echoes_of(sent.service, sent.key, sent.n)
+        )
+        self.verdict.blame("a wrong number of emitted events", wrong)
+        missing = {row["id"] for row in emitted} - {row["event"] for row in rows} - self.condemned
+        self.verdict.blame("emitted events without effect", missing)
+
+    def _check_notes(self) -> None:
+        verdict = self.verdict
+        seen: set[tuple[UUID, int]] = set()
+        ran: set[UUID] = set()
+        for life in lives(self._notes):
+            verdict.blame("handled twice without a crash between", twice(life))
+            again = sum((note.event, note.attempt) in seen for note in life)
+            verdict.repeats += again
+            verdict.most_repeats_of_a_crash = max(verdict.most_repeats_of_a_crash, again)
+            trail = (((note.service, note.tenant, note.key), note.n) for note in life if note.service == "tracker")
+            verdict.blame("handled out of order", out_of_order(trail))
+            seen |= {(note.event, note.attempt) for note in life}
+            ran |= {note.event for note in life}
+        first = [((n.service, n.tenant, n.key), n.n) for n in first_runs(self._notes) if n.service == "tracker"]
+        verdict.blame("first handled out of order", out_of_order(first))
+        if verdict.most_repeats_of_a_crash > BOUND:
+            verdict.broken.append(f"a crash repeated {verdict.most_repeats_of_a_crash} events; the bound is {BOUND}")
+        due = {event for event, sent in self._sent.items() if sent.service != "ledger"}
+        verdict.blame("never handled", due - ran - self.condemned)
+
+
+def read(path: Path, kind: Any) -> Iterator[Any]:
+    """The lines of a file. The last may be cut short by a kill."""
+    decoder = msgspec.json.Decoder(kind)
+    if path.exists():
+        yield from (decoder.decode(line) for line in path.read_bytes().splitlines(keepends=True) if line[-1:] == b"\n")
+
+
+def expected(sent: Sent) -> list[int]:
+    """The outcomes of an event's attempts: 1 done, 2 retry, 3 dead."""
+    if dies(sent.key, sent.n):
+        return [2] * (ATTEMPTS - 1) + [DEAD]
+    return [2] * fails(sent.key, sent.n, 1) + [DONE]
+
+
+def ended_once(kinds: list[int]) -> bool:
+    return None not in kinds and sum(kind in {DONE, DEAD} for kind in kinds) == 1 and kinds[-1] in {DONE, DEAD}
+
+
+def out_of_order(places: Iterable[tuple[Key, int]]) -> Iterator[tuple[Key, int, int]]:
+    """Numbers of a key that do not grow. Events that are retried rejoin at the end, so their key has no order."""
+    last: dict[Key, int] = {}
+    for key, n in places:
+        if key[2] != FLAKY and n <= last.get(key, -1):
+            yield key, last[key], n
+        last[key] = n
+
+
+def lives(notes: list[Note]) -> Iterator[list[Note]]:
+    """What each process noted, in the order in which they lived."""
+    own: dict[UUID, list[Note]] = {}
+    for note in notes:
+        own.setdefault(note.incarnation, []).append(note)
+    yield from own.values()
+
+
+def twice(life: list[Note]) -> list[tuple[UUID, int]]:
+    counts = Counter((note.event, note.attempt) for note in life)
+    return [name for name, count in counts.items() if count > 1]
+
+
+def first_runs(notes: list[Note]) -> Iterator[Note]:
+    seen: set[tuple[UUID, int]] = set()
+    for note in notes:
+        if (note.event, note.attempt) not in seen:
+            seen.add((note.event, note.attempt))
+            yield note
+
+
+async def check(home: Path) -> Verdict:
+    """The verdict over a home whose app has stopped."""
+    server = EmbeddedServer(home / "data")
+    await server.start()
+    try:
+        connection = await asyncpg.connect(**msgspec.structs.asdict(server.dsn()))
+        try:
+            return await Checker(home).check(connection)
+        finally:
+            await connection.close()
+    finally:
+        await server.stop()
