@@ -143,10 +143,10 @@ class Campaign:
         app.kill()
         await app.wait()
 
-    async def _stop_app(self) -> None:
-        """Stop the app cleanly."""
+    async def _stop_app(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop the app cleanly; by SIGUSR1 when it has finished everything."""
         app = self._running_app()
-        app.terminate()
+        app.send_signal(how)
         status = await asyncio.wait_for(app.wait(), FINISH_SECONDS)
         if status != 0:
             raise CampaignError(f"the app did not stop cleanly: status {status}; see {self._home / LOG}")
@@ -187,7 +187,7 @@ class Campaign:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", module, str(self._home), str(self._port), *arguments),
                 env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,  # its end tells them that the campaign has ended
                 stdout=log,
                 stderr=log,
             )
@@ -199,7 +199,7 @@ class Campaign:
         producer.terminate()
         if await asyncio.wait_for(producer.wait(), FINISH_SECONDS):
             raise CampaignError(f"the producer failed; see {self._home / LOG}")
-        await self._stop_app()
+        await self._stop_app(signal.SIGUSR1)
 
     def _acknowledged(self) -> int:
         sent = self._home / SENT

@@ -146,21 +146,30 @@ def campaign_app() -> App:
     return app
 
 
+def end_with_campaign() -> None:
+    """End this process when the campaign's own has ended and so closed the pipe that is our standard input."""
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), os._exit, 1)
+
+
 async def main(home: Path, port: int) -> None:
-    """Run until SIGTERM, then until every event has its final outcome."""
+    """Run until SIGTERM; or, told by SIGUSR1, until every event has its final outcome."""
+    end_with_campaign()
     HISTORIES.append(History(home / HISTORY))
-    finish = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, finish.set)
+    stop, finish = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, finish.set)
     app = campaign_app()
     settings = Settings(data_dir=home / "data", http=f"127.0.0.1:{port}", window=100)
     async with app.running(settings) as running:
-        finished = asyncio.create_task(finish.wait())
+        waits = [asyncio.create_task(event.wait()) for event in (stop, finish)]
         gave_up = asyncio.create_task(running.wait_stopped())
-        await asyncio.wait((finished, gave_up), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((*waits, gave_up), return_when=asyncio.FIRST_COMPLETED)
         if gave_up.done():
             sys.exit(f"the app gave up: {gave_up.result()}")
-        gave_up.cancel()
-        for service in app.services:
+        for task in (*waits, gave_up):
+            task.cancel()
+        for service in app.services if finish.is_set() else ():
             await running.wait_idle(service)
 
 

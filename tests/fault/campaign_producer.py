@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from runtime.ids import IdSource
-from tests.fault.campaign_app import FLAKY, LATE_SECONDS
+from tests.fault.campaign_app import FLAKY, LATE_SECONDS, end_with_campaign
 
 SENT = "sent.jsonl"
 TENANTS = 3
@@ -87,6 +87,7 @@ class Producer:
 
 async def main(home: Path, port: int, seed: int) -> None:
     """Send until SIGTERM, then until all that was sent is acknowledged."""
+    end_with_campaign()
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         with (home / SENT).open("ab") as log:
