@@ -123,6 +123,10 @@ class Backlog:
             self._moved.add(entry.queue)
         self._report_progress()
 
+    def watermark_of(self, queue_id: int) -> int:
+        """The seq up to which every entry of a known queue has its outcome on disk."""
+        return self._queues[queue_id].watermark.value
+
     def progress(self) -> asyncio.Future[None]:
         """A future that is done when an outcome is recorded, or an entry admitted, after this call."""
         if self._progress is None:

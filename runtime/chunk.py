@@ -28,6 +28,7 @@ from runtime.failures import UndecodableError
 from runtime.journal import RETRY_SECONDS
 from runtime.store.port import UnitOfWork
 from runtime.store.records import Batch, Delayed, Entry, Event, Outcome, OutcomeKind
+from runtime.suspects import Suspects
 
 if TYPE_CHECKING:
     from runtime.service import Service
@@ -83,6 +84,9 @@ class ChunkRun:
         """Run the next part of the chunk, or leave the slot."""
         if self._life is not self._service.life:
             return
+        suspects = self._service.suspects
+        if suspects.active:
+            suspects.leave(self)
         if not self._todo:
             self._service.left(self)
             return
@@ -90,7 +94,10 @@ class ChunkRun:
         self._index = 0
         self._batch = Batch()
         self._unit = None
-        self._deliver()
+        if suspects.active and any(suspects.concern(taken.entry) for taken in self._current):
+            self._service.background(self._deliver_suspects(suspects))
+        else:
+            self._deliver()
 
     def succeeded(self, delivery: Delivery, emitted: list[Event | Delayed]) -> None:
         if self._unit is not None:
@@ -159,6 +166,29 @@ class ChunkRun:
             return
         self._settle()
 
+    async def _deliver_suspects(self, suspects: Suspects) -> None:
+        """Run what may take the process down; of those that may have done so before, one at a time."""
+        current = [taken.entry for taken in self._current]
+        if len(current) > 1 and any(suspects.known(entry) for entry in current):
+            self._split()
+        elif error := suspects.condemned(current[0]):
+            self._bury(error)
+        else:
+            await suspects.enter(self, self._service.name, current)
+            self._deliver()
+            return
+        self.start()
+
+    def _split(self) -> None:
+        """Let each event run by itself."""
+        self._todo.extendleft([taken] for taken in reversed(self._current))
+
+    def _bury(self, error: Exception) -> None:
+        """Have the one event at hand fail."""
+        failed = Batch()
+        self._service.failures.add(failed, self._current[0].entry, error, self.now())
+        self._service.journal.record(failed, self)
+
     def _settle(self) -> None:
         if self._unit is not None and self._unit.opened:
             self._service.background(self._commit(self._unit))
@@ -210,9 +240,7 @@ class ChunkRun:
         await self._roll_back()
         LOGGER.info("a commit of %s was refused: %s", self._service.name, describe(error))
         if len(self._current) > 1:
-            self._todo.extendleft([taken] for taken in reversed(self._current))
+            self._split()
         else:
-            failed = Batch()
-            self._service.failures.add(failed, self._current[0].entry, error, self.now())
-            self._service.journal.record(failed, self)
+            self._bury(error)
         self.start()

@@ -14,6 +14,7 @@ from actors.spec import RetryPolicy
 from runtime.core.retry import RetryAt, decide
 from runtime.core.supervision_errors import describe
 from runtime.store.records import Batch, Cause, DeadLetter, Delayed, Entry, Outcome, OutcomeKind
+from runtime.suspects import TookProcessDownError
 
 MAX_STACK_CHARACTERS = 20_000
 MAX_MESSAGE_CHARACTERS = 5_000
@@ -27,7 +28,9 @@ class Failures:
     """Applies one service's retry policy."""
 
     def __init__(self, policy: RetryPolicy, clock: Clock, source: random.Random) -> None:
-        self._policy = msgspec.structs.replace(policy, permanent=(*policy.permanent, UndecodableError))
+        self._policy = msgspec.structs.replace(
+            policy, permanent=(*policy.permanent, UndecodableError, TookProcessDownError)
+        )
         self._clock = clock
         self._random = source
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
-from runtime.backlog import Backlog
+import msgspec
+
 from runtime.core.supervision_errors import describe
 from runtime.errors import LeaseHeldError, StoreError, StoreUnavailableError, TablesError
 from runtime.journal import RETRY_SECONDS
 from runtime.store.postgres import PostgresStore
+from runtime.store.records import QueueState
 
 LOGGER = logging.getLogger("postroom.store")
 
 TAKEOVER_SECONDS = 5.0
 """How long the session of a killed predecessor may take to end."""
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """What the run before left behind."""
+
+    queues: Sequence[QueueState]
+    starts: Mapping[int, int] | None
+    """None if it ended cleanly, else how often entries without outcome were marked as started."""
 
 
 class LeaseKeeper:
@@ -26,11 +36,13 @@ class LeaseKeeper:
     meanwhile, what this process knows is stale: the error ends it.
     """
 
-    def __init__(self, store: PostgresStore, incarnation: UUID, tables: Sequence[str], backlog: Backlog) -> None:
+    def __init__(
+        self, store: PostgresStore, incarnation: UUID, tables: Sequence[str], recover: Callable[[Recovered], None]
+    ) -> None:
         self._store = store
         self._incarnation = incarnation
         self._tables = tables
-        self._backlog = backlog
+        self._recover = recover
         self._epoch = 0
         self.ready = False
         self.waiting_for: str | None = "starting: the database is not open yet"
@@ -46,11 +58,21 @@ class LeaseKeeper:
         except StoreUnavailableError as error:
             raise StoreUnavailableError(f"{error}; check that the server runs where --database says") from error
         await self._acquire()
+        starts = await self._store.begin_run()
         if not self.ready:
             await self._create_tables()
-            self._backlog.recover(await self._store.queues())
+            self._recover(Recovered(await self._store.queues(), starts))
             self.ready = True
         self.waiting_for = None
+
+    async def close(self) -> None:
+        """Note that everything has come to its end, and close the store."""
+        if self.ready:
+            try:
+                await self._store.end_run()
+            except StoreError as error:
+                LOGGER.warning("the next start will look into a crash that was none: %s", error)
+        await self._store.close()
 
     async def run(self) -> None:
         """Hold the lease for ever."""

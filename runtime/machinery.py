@@ -22,6 +22,7 @@ from runtime.letter import LocalRef
 from runtime.run_queue import RunQueue
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch
+from runtime.suspects import Suspects
 
 if TYPE_CHECKING:
     from runtime.cell import Cell
@@ -39,6 +40,7 @@ class Machinery(msgspec.Struct, kw_only=True):
     appending: asyncio.Lock
     """Held from the moment a commit takes places in the log until its entries are admitted, so that they are
     admitted in log order."""
+    suspects: Suspects
     clock: Clock
     random: random.Random
     run_queue: RunQueue

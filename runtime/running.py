@@ -20,8 +20,8 @@ from runtime.embedded import EmbeddedServer
 from runtime.errors import ServerEndedError
 from runtime.http import HttpServer
 from runtime.ids import IdSource
-from runtime.journal import Journal
-from runtime.lease_keeper import LeaseKeeper
+from runtime.journal import MAX_UNRECORDED, Journal
+from runtime.lease_keeper import LeaseKeeper, Recovered
 from runtime.machinery import Machinery
 from runtime.opening import open_store
 from runtime.operations import Operations, Readiness
@@ -32,6 +32,7 @@ from runtime.settings import Settings
 from runtime.store.records import Batch, Delayed, Event
 from runtime.supervisor import Supervisor
 from runtime.supervisor_child import Child, ChildSpec
+from runtime.suspects import Suspects
 from runtime.tree import TreeNode
 
 ROOT_INTENSITY = Intensity(max_restarts=5, period_seconds=10.0)
@@ -44,9 +45,9 @@ HTTP_STOP_SECONDS = 5.0
 class Running:
     """An app at work. Made by `App.running`.
 
-    The tree: `postgres` (embedded server only), `store`, `journal`, `delays`, `refill`, `watermarks`, `services`,
-    `http`. Children start in this order and stop in the reverse, so that services find everything they need, and what
-    they still have to record is written before the store closes.
+    The tree: `postgres` (embedded server only), `store`, `journal`, `delays`, `refill`, `watermarks`, `suspects`,
+    `services`, `http`. Children start in this order and stop in the reverse, so that services find everything they
+    need, and what they still have to record is written before the store closes.
     """
 
     def __init__(
@@ -66,7 +67,8 @@ class Running:
             clock=self.clock,
         )
         self.machinery = self._build_machinery()
-        self.keeper = LeaseKeeper(self.store, self.incarnation, tables, self.machinery.backlog)
+        self.keeper = LeaseKeeper(self.store, self.incarnation, tables, self._recover)
+        self._in_flight = in_flight(services.values(), settings.window)
         self._services = self._build_services(services)
         self.operations: Operations = AppOperations(self)
         self._http = self._build_http()
@@ -155,6 +157,7 @@ class Running:
             delays=delays,
             admission=self.admission,
             appending=appending,
+            suspects=Suspects(self.store, journal.flush, backlog.watermark_of),
             clock=self.clock,
             random=self._random,
             run_queue=RunQueue(),
@@ -198,7 +201,7 @@ class Running:
             clock=clock,
             opening=self.keeper.open,
             work=self.keeper.run,
-            closing=self.store.close,
+            closing=self.keeper.close,
             detail=self.keeper.detail,
         )
         yield Part(
@@ -212,9 +215,15 @@ class Running:
         yield Part("delays", clock=clock, work=machinery.delays.run)
         yield Part("refill", clock=clock, work=backlog.run_refill, detail=backlog.detail)
         yield Part("watermarks", clock=clock, work=backlog.run_watermarks, draining=backlog.save_watermarks)
+        yield Part("suspects", clock=clock, work=machinery.suspects.run, detail=machinery.suspects.detail)
         yield self._supervisor
         if http is not None:
             yield Part("http", clock=clock, opening=http.start, closing=partial(http.stop, HTTP_STOP_SECONDS))
+
+    def _recover(self, found: Recovered) -> None:
+        self.backlog.recover(found.queues)
+        if found.starts is not None:
+            self.machinery.suspects.begin(found.starts, found.queues, self._services.keys(), self._in_flight)
 
     async def _watch_server(self) -> None:
         assert self._server is not None
@@ -230,3 +239,13 @@ class Running:
         self.machinery.delays.expect(batch.delayed)
         for service in self._services.values():
             service.pump()
+
+
+def in_flight(services: Iterable[ServiceDefinition], window: int) -> int:
+    """How far behind the first entry without outcome one of the same queue can have been running at a crash.
+
+    Handled events whose outcome was not on disk, those running, and those that a busy key let overtake it: twice the
+    window, as the order of the keys is another after the crash.
+    """
+    running = max((service.slots * service.chunk_size for service in services), default=0)
+    return MAX_UNRECORDED + running + 2 * window

@@ -34,6 +34,7 @@ class Service:
         self.path = path
         self.journal = machinery.journal
         self.backlog = machinery.backlog
+        self.suspects = machinery.suspects
         self.codec = machinery.admission.codec(definition.name)
         self.failures = Failures(definition.retry, machinery.clock, machinery.random)
         self.life: object | None = None
@@ -99,6 +100,7 @@ class Service:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.suspects.forget(self.name)
         self._quiet.set()
 
     def node(self) -> TreeNode:

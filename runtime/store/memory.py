@@ -156,6 +156,21 @@ class MemoryStore:
     async def next_due(self) -> float | None:
         return self._opened().next_due()
 
+    async def begin_run(self) -> Mapping[int, int] | None:
+        database = self._writable()
+        clean, database.clean = database.clean, False
+        database.clear_marks()
+        return None if clean else dict(database.marks)
+
+    async def end_run(self) -> None:
+        self._writable().clean = True
+
+    async def mark_started(self, starts: Mapping[int, int]) -> None:
+        self._writable().marks.update(starts)
+
+    async def clear_marks(self) -> None:
+        self._writable().clear_marks()
+
     async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
         letters = self._opened().dead_letters
         before = letters.get(which.before) if which.before else None

@@ -45,6 +45,8 @@ class MemoryDatabase:
         self.dead_letters: dict[UUID, DeadLetterView] = {}
         self.session: object | None = None
         """Who holds the lease: a store, for as long as it is open."""
+        self.clean = True
+        self.marks: dict[int, int] = {}
         self._queue_ids: dict[tuple[str, str], int] = {}
         self._last_seq = 0
         self._log: dict[Name, Entry] = {}
@@ -90,6 +92,9 @@ class MemoryDatabase:
             view = DeadLetterView(event=letter.event, cause=letter.cause, died_at=letter.died_at, state="open")
             self.dead_letters[letter.event.id] = view
         return self._append(batch.events)
+
+    def clear_marks(self) -> None:
+        self.marks = {seq: starts for seq, starts in self.marks.items() if seq not in self.outcomes}
 
     def find(self, events: Sequence[Event]) -> list[Entry]:
         """The places of events that are in the log."""

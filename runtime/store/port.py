@@ -142,6 +142,26 @@ class Store(Protocol):
         """When the next delayed event is due, or None."""
         ...
 
+    async def begin_run(self) -> Mapping[int, int] | None:
+        """Note that a run has begun that has not ended cleanly yet.
+
+        Returns None if the run before it did. Otherwise how often each entry (by seq) that has no outcome was marked as
+        started.
+        """
+        ...
+
+    async def end_run(self) -> None:
+        """Note that the run has ended cleanly."""
+        ...
+
+    async def mark_started(self, starts: Mapping[int, int]) -> None:
+        """Note for entries (by seq) that they are about to be started for the time given. Safe to repeat."""
+        ...
+
+    async def clear_marks(self) -> None:
+        """Forget the marks of entries that have their outcome."""
+        ...
+
     async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]: ...
 
     async def dead_letter(self, event_id: UUID) -> DeadLetterView | None:

@@ -17,6 +17,7 @@ from runtime.store.postgres.lease import LeaseSession
 from runtime.store.postgres.migration import MIGRATIONS, Migrator
 from runtime.store.postgres.pool import ALWAYS_BY_INDEX, COMMAND_TIMEOUT_SECONDS, Address, Pool, Server
 from runtime.store.postgres.releases import Releases
+from runtime.store.postgres.start_marks import StartMarks
 from runtime.store.postgres.unit_of_work import PostgresUnitOfWork
 from runtime.store.postgres.writer import Writer
 from runtime.store.records import Batch, DeadLetterFilter, DeadLetterView, Entry, QueueState
@@ -61,6 +62,7 @@ class PostgresStore:
         self._writer = Writer(self._system, self._sql, self._fence)
         self._lease = LeaseSession(self._system, self._sql, self._fence)
         self._releases = Releases(self._system, self._sql, self._fence, self._lease)
+        self._marks = StartMarks(self._system, self._sql, self._fence)
         self._dead_letters = DeadLetters(self._system, self._sql, self._writer)
 
     @property
@@ -122,6 +124,18 @@ class PostgresStore:
         [row] = await self._system.fetch(self._sql["next_due"])
         due: float | None = row[0]
         return due
+
+    async def begin_run(self) -> Mapping[int, int] | None:
+        return await self._marks.begin_run()
+
+    async def end_run(self) -> None:
+        await self._marks.end_run()
+
+    async def mark_started(self, starts: Mapping[int, int]) -> None:
+        await self._marks.mark(starts)
+
+    async def clear_marks(self) -> None:
+        await self._marks.clear()
 
     async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
         return await self._dead_letters.page(which)
