@@ -1,12 +1,13 @@
 """What users write against: actors, messages, references, specifications."""
 
 from actors.actor import Actor
-from actors.context import Clock, Context
+from actors.context import Clock, Context, Place
 from actors.database import Database, Row
 from actors.errors import (
     ActorError,
     ActorStoppedError,
     HandlerError,
+    NotARequestError,
     PostroomError,
     SpecError,
     UnhandledMessageError,
@@ -43,6 +44,8 @@ __all__ = [
     "Intensity",
     "Message",
     "Metadata",
+    "NotARequestError",
+    "Place",
     "PostroomError",
     "Ref",
     "Request",

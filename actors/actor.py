@@ -6,18 +6,19 @@ import sys
 from collections.abc import Mapping
 from typing import ClassVar
 
-from actors.context import Context
+from actors.context import Context, Place
 from actors.database import Database
 from actors.errors import ActorError
-from actors.handler import Handler, find_handlers
+from actors.handler import HOOKS, Handler, Method, find_handlers
 
 
 class Actor:
-    """A class whose async methods handle messages, one at a time.
+    """A class whose methods handle messages, one at a time.
 
-    A public async method whose only parameter is annotated with a `msgspec.Struct` class, a union of them, or `dict`
-    is the handler of those messages. Other methods, and those whose name begins with an underscore, are its own
-    affair. The classes are resolved when the actor class is defined.
+    A public method, async or plain, whose only parameter is annotated with a `msgspec.Struct` class, a union of them,
+    or `dict` is the handler of those messages. Other methods, and those whose name begins with an underscore, are its
+    own affair. A plain method is called where nothing has to be awaited; it must not block. The classes are resolved
+    when the actor class is defined.
 
     Raises:
         HandlerError: at class definition, when two handlers take one message, when a handler can never be reached,
@@ -25,17 +26,26 @@ class Actor:
     """
 
     handlers: ClassVar[Mapping[type, Handler]] = {}
+    _methods: ClassVar[dict[type, Method]] = {}
+    _hooks: ClassVar[frozenset[str]] = frozenset()
+    _requests: ClassVar[set[type]] = set()
     _context: Context | None = None
+    _place: Place | None = None
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         cls.handlers = find_handlers(cls, sys._getframe(1).f_locals)  # noqa: SLF001 # names of an enclosing function
+        cls._methods = {kind: handler.method for kind, handler in cls.handlers.items()}
+        cls._requests = set()
+        cls._hooks = frozenset(name for name in HOOKS if getattr(cls, name) is not getattr(Actor, name))
 
     @property
     def ctx(self) -> Context:
         """The context of the message being handled."""
         if self._context is None:
-            raise ActorError(f"{type(self).__name__}.ctx is available in hooks and handlers only, not in __init__")
+            if self._place is None:
+                raise ActorError(f"{type(self).__name__}.ctx is available in hooks and handlers only, not in __init__")
+            self._context = self._place.new_context()
         return self._context
 
     @property
@@ -48,6 +58,9 @@ class Actor:
 
     async def on_stop(self) -> None:
         """Run when the actor stops, also before a restart. Has the shutdown time of its supervision."""
+
+    async def before_restart(self, reason: BaseException) -> None:
+        """Run on the instance that `reason` ended, when it is about to be replaced; `on_stop` follows."""
 
     async def on_restart(self, reason: BaseException) -> None:
         """Run on the fresh instance after a restart, before its next message. `reason` ended the one before."""

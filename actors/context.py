@@ -96,3 +96,9 @@ class Context(Protocol):
             SpecError: a living child has that name.
         """
         ...
+
+
+class Place(Protocol):
+    """Where an actor lives. For the runtime alone."""
+
+    def new_context(self) -> Context: ...

@@ -30,5 +30,9 @@ class UnhandledMessageError(ActorError):
     """An actor was sent a message that none of its handlers takes."""
 
 
+class NotARequestError(ActorError, TypeError):
+    """An actor was asked with a message that is no `Request`, so that there is nothing to wait for."""
+
+
 class ActorStoppedError(ActorError):
     """The actor addressed has stopped and will not answer."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 import sys
 import types
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from actors.errors import HandlerError
 from actors.message import message_name, reply_type
 
-Method = Callable[[Any, Any], Coroutine[Any, Any, Any]]
+Method = Callable[[Any, Any], Any]
+"""Called with the actor and the message. What an async method returns is awaited."""
 
-HOOKS = frozenset({"on_start", "on_stop", "on_restart"})
+HOOKS = frozenset({"on_start", "on_stop", "on_restart", "before_restart"})
 
 
 class Handler(msgspec.Struct, frozen=True):
@@ -51,11 +53,13 @@ def find_handlers(actor: type, enclosing: Mapping[str, object]) -> Mapping[type,
 
 
 def _candidates(actor: type, enclosing: Mapping[str, object]) -> Iterator[Handler]:
-    for name, method in inspect.getmembers(actor, inspect.iscoroutinefunction):
-        if name.startswith("_") or name in HOOKS:
+    for name, method in inspect.getmembers(actor, inspect.isfunction):
+        if name.startswith("_") or name in HOOKS or not isinstance(inspect.getattr_static(actor, name), FunctionType):
             continue
         parameters = list(inspect.signature(method).parameters.values())[1:]
         if not parameters or parameters[0].annotation is inspect.Parameter.empty:
+            continue
+        if not inspect.iscoroutinefunction(method) and (len(parameters) > 1 or _yields(method)):
             continue
         kinds = list(_message_kinds(actor, name, _resolve(actor, method, parameters[0], enclosing)))
         if not kinds:
@@ -63,7 +67,11 @@ def _candidates(actor: type, enclosing: Mapping[str, object]) -> Iterator[Handle
         _require_callable(actor, name, parameters)
         for kind in kinds:
             _require_reply(actor, name, kind, _return_hint(method, enclosing))
-            yield Handler(name, kind, cast("Method", method), reply_type(kind) is not None)
+            yield Handler(name, kind, method, reply_type(kind) is not None)
+
+
+def _yields(method: Callable[..., Any]) -> bool:
+    return inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method)
 
 
 def _resolve(
@@ -141,4 +149,14 @@ def handler_for(handlers: Mapping[type, Handler], kind: type) -> Handler | None:
         handler = handlers.get(base)
         if handler is not None:
             return handler
+    return None
+
+
+def method_for(methods: dict[type, Method], kind: type) -> Method | None:
+    """The method that takes messages of a class, kept in `methods` from then on."""
+    for base in kind.__mro__:
+        method = methods.get(base)
+        if method is not None:
+            methods[kind] = method
+            return method
     return None

@@ -12,7 +12,7 @@ from bench.actors_rounds import NotYetError
 from runtime.cell import Cell
 from runtime.children import spawn_child
 from runtime.clock import SystemClock
-from runtime.letter import LocalRef
+from runtime.refs import LocalRef
 from runtime.run_queue import RunQueue
 
 if TYPE_CHECKING:

@@ -1,97 +1,144 @@
-"""Children that actors spawn: each parent has a supervisor of its own, made with its first child."""
+"""Children that actors spawn: looked after one for one, without a task or a record for each until one fails."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+import logging
+from collections import deque
 from typing import TYPE_CHECKING
 
 from actors.actor import Actor
-from actors.errors import ActorStoppedError
+from actors.errors import SpecError
 from actors.ref import Ref
-from actors.spec import Supervision
-from runtime.cell import Cell
-from runtime.letter import LocalRef
-from runtime.supervisor import Supervisor
-from runtime.supervisor_child import ChildSpec
+from actors.spec import Restart, Supervision
+from runtime.core.backoff import delay_seconds
+from runtime.core.intensity import add_restart
+from runtime.core.supervision_errors import RestartLimitError
+from runtime.refs import CellRef
 from runtime.tree import TreeNode
 
 if TYPE_CHECKING:
+    from runtime.cell import Cell
     from runtime.machinery import Machinery
 
-OnExit = Callable[[BaseException | None], None]
+LOGGER = logging.getLogger("postroom.actors")
+
+MAX_NODES = 100
 
 
 async def spawn_child(
     machinery: Machinery, parent: Cell, actor: type[Actor], name: str, supervision: Supervision
 ) -> Ref:
     """Start a child of an actor and return its reference. Raises SpecError where the name is taken."""
-    if parent.children is None:
-        parent.children = Supervisor(
-            parent.name,
-            [],
-            intensity=supervision.intensity,
-            clock=machinery.clock,
-            random=machinery.random,
-        )
-        await parent.children.start(parent.child_gave_up)
-    child = SpawnedChild(machinery, parent, actor, name)
-    await parent.children.add_child(ChildSpec(child, supervision))
-    return LocalRef(child)
+    children = parent.children
+    if children is None:
+        children = parent.children = Children(machinery, parent, supervision)
+    cell = children.add(actor, name, supervision)
+    try:
+        if not cell.start_at_once():
+            await _started(cell)
+    except BaseException:
+        children.forget(cell)
+        await cell.stop(supervision.shutdown_seconds)
+        raise
+    return CellRef(cell)
 
 
-class SpawnedChild:
-    """An actor under another actor, as a supervisor's child. References to it outlive its restarts."""
+async def _started(cell: Cell) -> None:
+    started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def __init__(self, machinery: Machinery, parent: Cell, actor: type[Actor], name: str) -> None:
-        self.name = name
+    def report(error: BaseException | None) -> None:
+        if started.done():
+            return
+        if error is None:
+            started.set_result(None)
+        else:
+            started.set_exception(error)
+
+    cell.start(report)
+    await started
+
+
+class Children:
+    """The children of one actor, in start order. The intensity is that of the first child's supervision."""
+
+    __slots__ = ("_cells", "_intensity", "_machinery", "_parent", "_restarts", "_timers")
+
+    def __init__(self, machinery: Machinery, parent: Cell, supervision: Supervision) -> None:
         self._machinery = machinery
         self._parent = parent
-        self._actor = actor
-        self._cell: Cell | None = None
-        self._on_exit: OnExit | None = None
+        self._intensity = supervision.intensity
+        self._cells: dict[str, Cell] = {}
+        self._restarts: deque[float] = deque()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
 
-    @property
-    def path(self) -> str:
-        return f"{self._parent.path}/{self.name}"
+    def __len__(self) -> int:
+        return len(self._cells)
 
-    def cell(self) -> Cell:
-        if self._cell is None:
-            raise ActorStoppedError(f"{self.path} has stopped")
-        return self._cell
+    def add(self, actor: type[Actor], name: str, supervision: Supervision) -> Cell:
+        """Make a child that has not begun to live. Raises SpecError."""
+        parent = self._parent
+        if name in self._cells:
+            raise SpecError("name", f"{parent.path} has a child {name!r} already")
+        if not name or "/" in name:
+            raise SpecError("name", f"{name!r} must be one part of a path: not empty, and without a slash")
+        machinery = self._machinery
+        cell = self._cells[name] = type(parent)(
+            f"{parent.path}/{name}",
+            actor,
+            service=parent.service,
+            tenant=parent.tenant,
+            key=parent.key,
+            owner=self,
+            run_queue=machinery.run_queue,
+            clock=machinery.clock,
+            supervision=supervision,
+        )
+        return cell
 
-    async def start(self, on_exit: OnExit) -> None:
-        if self._cell is None or self._cell.stopped:
-            self._cell = self._new_cell()
-        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def forget(self, cell: Cell) -> None:
+        if self._cells.get(cell.name) is cell:
+            del self._cells[cell.name]
 
-        def report(error: BaseException | None) -> None:
-            if started.done():
-                return
-            if error is None:
-                self._on_exit = on_exit  # a message that waits already may end this life before `start` returns
-                started.set_result(None)
-            else:
-                started.set_exception(error)
+    async def stop(self) -> None:
+        """Stop them in reverse start order, each within its own shutdown time."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        while self._cells:
+            _, cell = self._cells.popitem()
+            await cell.stop(cell.supervision.shutdown_seconds)
 
-        self._on_exit = None
-        self._cell.start(report)
-        await started
+    def nodes(self) -> tuple[TreeNode, ...]:
+        return tuple(cell.node() for cell in itertools.islice(self._cells.values(), MAX_NODES))
 
-    async def stop(self, shutdown_seconds: float) -> None:
-        if self._cell is not None:
-            await self._cell.stop(shutdown_seconds)
-
-    def node(self) -> TreeNode:
-        return self._cell.node() if self._cell else TreeNode(name=self.name, kind="actor", state="new", since=0.0)
-
-    def cell_failed(self, cell: Cell, reason: BaseException) -> None:  # noqa: ARG002 # the protocol's signature
-        on_exit, self._on_exit = self._on_exit, None
-        if on_exit is not None:
-            on_exit(reason)
+    def cell_failed(self, cell: Cell, reason: BaseException) -> None:
+        if cell.starting or self._cells.get(cell.name) is not cell:
+            return  # who spawns it is told, or it failed while it was stopped
+        supervision = cell.supervision
+        if supervision.restart is Restart.TEMPORARY:
+            self._let_go(cell)
+            return
+        clock, random = self._machinery.clock, self._machinery.random
+        if add_restart(self._restarts, clock.monotonic(), self._intensity):
+            self._parent.child_gave_up(RestartLimitError(self._parent.path, cell.name, self._intensity, reason))
+            return
+        pause = delay_seconds(supervision.backoff, len(self._restarts), random)
+        LOGGER.warning("%s crashed and restarts in %.3f s: %s", cell.path, pause, cell.last_reason)
+        if pause <= 0:
+            cell.start()
+        else:
+            self._timers[cell.name] = asyncio.get_running_loop().call_later(pause, self._restart, cell)
 
     def cell_restarted(self, cell: Cell, reason: BaseException) -> None:
         """Nothing to do: only events explain a restart, and a spawned actor gets none."""
+
+    def cell_stopped(self, cell: Cell) -> None:
+        self.forget(cell)
+
+    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+        pass
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
         return self._machinery.lookup(service, tenant, key)
@@ -99,14 +146,10 @@ class SpawnedChild:
     async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref:
         return await self._machinery.spawn(parent, actor, name, supervision)
 
-    def _new_cell(self) -> Cell:
-        return Cell(
-            self.path,
-            self._actor,
-            service=self._parent.service,
-            tenant=self._parent.tenant,
-            key=self._parent.key,
-            owner=self,
-            run_queue=self._machinery.run_queue,
-            clock=self._machinery.clock,
-        )
+    def _restart(self, cell: Cell) -> None:
+        del self._timers[cell.name]
+        cell.start()
+
+    def _let_go(self, cell: Cell) -> None:
+        self.forget(cell)
+        cell.stop_failed()

@@ -117,6 +117,12 @@ class Instances:
     def cell_restarted(self, cell: Cell, reason: BaseException) -> None:  # noqa: ARG002 # the protocol's signature
         self._on_restart(reason)
 
+    def cell_stopped(self, cell: Cell) -> None:
+        self._forget(cell)
+
+    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+        pass
+
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
         return self._environment.lookup(service, tenant, key)
 
@@ -150,6 +156,7 @@ class Instances:
             owner=self,
             run_queue=self._environment.run_queue,
             clock=self._environment.clock,
+            supervision=self._definition.supervision,
         )
         self._cells[identity] = cell
         return cell
@@ -159,11 +166,14 @@ class Instances:
         if longest_unused is not None:
             self._passivate(longest_unused)
 
-    def _passivate(self, cell: Cell) -> None:
+    def _forget(self, cell: Cell) -> None:
         for identity, one in self._cells.items():
             if one is cell:
                 del self._cells[identity]
                 break
+
+    def _passivate(self, cell: Cell) -> None:
+        self._forget(cell)
         task = asyncio.get_running_loop().create_task(cell.stop(self._definition.supervision.shutdown_seconds))
         self._passivations.add(task)
         task.add_done_callback(self._passivations.discard)

@@ -1,87 +1,51 @@
-"""Messages in memory, and the references they are sent to."""
+"""Messages in memory on their way to an actor.
+
+A message that is told lies in the mailbox as it is. Only one that is waited for, or whose sender's context variables
+differ from those the actors were started with, is put into a letter.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any
 
-from actors.context import Context
-from actors.errors import UnhandledMessageError
-from actors.handler import handler_for
-from actors.message import Message, Request
-from actors.ref import DEFAULT_ASK_SECONDS
-from runtime.context import MemoryContext, Surroundings
+import msgspec
+
+from actors.message import Message
 
 if TYPE_CHECKING:
     from runtime.cell import Cell
 
-R = TypeVar("R")
+
+class Letter(msgspec.Struct, gc=False):
+    """A message with the future that waits for the reply, or with the context it is to be handled in, or both.
+
+    The garbage collector does not look at it, as deep mailboxes are what it would spend its time on: the cycle from a
+    reply to who waits for it ends when the reply is given, or when the actor stops.
+    """
+
+    message: Message
+    reply: asyncio.Future[Any] | None
+    context: Context | None
 
 
-class Letter:
-    """A message in memory. It may carry the future that waits for the reply."""
-
-    __slots__ = ("_reply", "message", "sent_at")
-
-    explains_failure = False
-
-    def __init__(self, message: Message, sent_at: float, reply: asyncio.Future[Any] | None = None) -> None:
-        self.message = message
-        self.sent_at = sent_at
-        self._reply = reply
-
-    def open(self, surroundings: Surroundings) -> Context:
-        return MemoryContext(surroundings)
-
-    def succeed(self, result: object) -> None:
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_result(result)
-
-    def fail(self, error: BaseException) -> None:
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(error)
-
-    abandon = fail
+def tell(cell: Cell, message: Message) -> None:
+    if type(message) not in cell.methods:
+        cell.require_method(message)
+    try:
+        item = message if copy_context() == cell.base else Letter(message, None, copy_context())
+    except Exception:  # noqa: BLE001 # values of context variables that cannot be compared
+        item = Letter(message, None, copy_context())
+    inbox = cell.inbox
+    if inbox is None:
+        cell.accept(item)
+    else:
+        inbox.append(item)
 
 
-class Addressee(Protocol):
-    """Finds the actor that a reference stands for at this moment."""
-
-    @property
-    def path(self) -> str: ...
-
-    def cell(self) -> Cell: ...
-
-
-class LocalRef:
-    """A reference to an actor of this process."""
-
-    __slots__ = ("_addressee",)
-
-    def __init__(self, addressee: Addressee) -> None:
-        self._addressee = addressee
-
-    @property
-    def path(self) -> str:
-        return self._addressee.path
-
-    def tell(self, message: Message) -> None:
-        cell = self._addressee.cell()
-        _require_handler(cell, message)
-        cell.post(Letter(message, cell.clock.monotonic()))
-
-    async def ask(self, request: Request[R], *, timeout_seconds: float = DEFAULT_ASK_SECONDS) -> R:
-        cell = self._addressee.cell()
-        _require_handler(cell, request)
-        reply: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        cell.post(Letter(request, cell.clock.monotonic(), reply))
-        async with asyncio.timeout(timeout_seconds):
-            return await reply
-
-    def __repr__(self) -> str:
-        return f"<Ref {self.path}>"
-
-
-def _require_handler(cell: Cell, message: Message) -> None:
-    if handler_for(cell.actor.handlers, type(message)) is None:
-        raise UnhandledMessageError(f"{cell.path}: no handler of {cell.actor.__name__} takes {type(message).__name__}")
+def differs(context: Context, base: Context) -> bool:
+    try:
+        return context != base
+    except Exception:  # noqa: BLE001 # values of context variables that cannot be compared
+        return True

@@ -18,7 +18,7 @@ from runtime.children import spawn_child
 from runtime.delays import Delays
 from runtime.errors import StoreUnavailableError, UnknownServiceError
 from runtime.journal import RETRY_SECONDS, Journal
-from runtime.letter import LocalRef
+from runtime.refs import LocalRef
 from runtime.run_queue import RunQueue
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch

@@ -1,8 +1,7 @@
-"""A mailbox: what waits for one actor, first in, first out."""
+"""What lies in an actor's mailbox beside bare messages and letters, and a picture of the mailbox."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Protocol
 
 import msgspec
@@ -13,15 +12,10 @@ from runtime.context import Surroundings
 
 
 class Mail(Protocol):
-    """One message on its way to an actor, and what becomes of it."""
+    """A message whose fate is recorded elsewhere."""
 
     @property
     def message(self) -> Message: ...
-
-    @property
-    def sent_at(self) -> float:
-        """Monotonic seconds."""
-        ...
 
     @property
     def explains_failure(self) -> bool:
@@ -46,26 +40,4 @@ class MailboxStatistics(msgspec.Struct, frozen=True):
 
     depth: int
     oldest_sent_at: float | None
-
-
-class Mailbox:
-    """Unbounded, and unaware of who reads it."""
-
-    __slots__ = ("_waiting",)
-
-    def __init__(self) -> None:
-        self._waiting: deque[Mail] = deque()
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def put(self, mail: Mail) -> None:
-        self._waiting.append(mail)
-
-    def take(self) -> Mail:
-        """The oldest. Raises IndexError when empty."""
-        return self._waiting.popleft()
-
-    def statistics(self) -> MailboxStatistics:
-        waiting = self._waiting
-        return MailboxStatistics(len(waiting), waiting[0].sent_at if waiting else None)
+    """Monotonic seconds; no message that waits came before."""

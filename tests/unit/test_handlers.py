@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -51,18 +52,44 @@ def test_a_union_is_handled_member_by_member() -> None:
     assert names(Account) == {"Deposit": "move", "Withdraw": "move"}
 
 
-def test_helpers_hooks_and_plain_methods_are_no_handlers() -> None:
+def test_helpers_and_hooks_are_no_handlers() -> None:
     class Account(Actor):
         async def on_start(self) -> None: ...
         async def _apply(self, deposit: Deposit) -> None: ...
         async def unannotated(self, thing) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001
         async def number(self, n: int) -> None: ...
-        def check(self, deposit: Deposit) -> bool:
+        def _check(self, deposit: Deposit) -> bool:
             return True
+
+        def limit(self, deposit: Deposit, cents: int) -> bool:
+            return True
+
+        def each(self, deposit: Deposit) -> Iterator[int]:
+            yield deposit.cents
+
+        @staticmethod
+        def worth(deposit: Deposit) -> int:
+            return deposit.cents
 
         async def put(self, deposit: Deposit) -> None: ...
 
     assert names(Account) == {"Deposit": "put"}
+
+
+def test_a_plain_method_is_a_handler_too() -> None:
+    class Account(Actor):
+        def put(self, deposit: Deposit) -> None: ...
+        async def take(self, withdraw: Withdraw) -> None: ...
+
+    assert names(Account) == {"Deposit": "put", "Withdraw": "take"}
+
+
+def test_a_plain_method_that_another_handler_would_hide_is_refused() -> None:
+    with pytest.raises(HandlerError, match="both take Deposit"):
+
+        class Account(Actor):
+            def check(self, deposit: Deposit) -> None: ...
+            async def put(self, deposit: Deposit) -> None: ...
 
 
 def test_messages_of_an_enclosing_function_are_found() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import Context, ContextVar
 
 import pytest
 
-from runtime.run_queue import MAX_PARKED, RunQueue
+from runtime.run_queue import MAX_PARKED, Runner, RunQueue
 
 Job = Callable[[], Awaitable[None]]
 
@@ -28,17 +29,20 @@ class Worker:
             self._scheduled = True
             self._queue.schedule(self)
 
-    async def drain(self, limit: int) -> int:
+    async def drain(self, limit: int, runner: Runner, context: Context) -> int:
         handled = 0
-        while self._jobs and handled < limit:
-            await self._queue.drive(self._jobs.popleft()())  # type: ignore[arg-type]
-            handled += 1
-        self.batches.append(handled)
-        return handled
-
-    def rest(self) -> bool:
-        self._scheduled = bool(self._jobs)
-        return self._scheduled
+        try:
+            while self._jobs and handled < limit:
+                handled += 1
+                await self._jobs.popleft()()
+                if context != self._queue.base or runner.cancelling():
+                    return -1
+            return handled
+        finally:
+            self.batches.append(handled)
+            self._scheduled = bool(self._jobs)
+            if self._scheduled:
+                self._queue.ready.append(self)
 
 
 @pytest.fixture
@@ -167,9 +171,9 @@ async def test_an_exception_passes_through_to_the_actor(queue: RunQueue) -> None
         raise ValueError("late")
 
     class Careful(Worker):
-        async def drain(self, limit: int) -> int:
+        async def drain(self, limit: int, runner: Runner, context: Context) -> int:
             try:
-                return await super().drain(limit)
+                return await super().drain(limit, runner, context)
             except ValueError as error:
                 caught.append(str(error))
                 return 1
@@ -192,6 +196,45 @@ async def test_runners_without_work_are_kept_up_to_a_limit(queue: RunQueue) -> N
     await wait_until(lambda: len(queue._runners) == MAX_PARKED * 3)
     release.set()
     await wait_until(lambda: ended == MAX_PARKED * 3 and len(queue._runners) <= MAX_PARKED + 1)
+
+
+async def test_a_context_variable_that_a_handler_leaves_changed_is_unchanged_for_the_next(queue: RunQueue) -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    seen = []
+
+    async def change() -> None:
+        seen.append(variable.get())
+        variable.set("changed")
+
+    async def change_late() -> None:
+        await change()
+        await asyncio.sleep(0)
+        seen.append(variable.get())
+
+    worker = Worker(queue)
+    for job in (change, change, change_late, change):
+        worker.post(job)
+    Worker(queue).post(change)
+    await wait_until(lambda: len(seen) == 6)
+    assert sorted(seen) == ["changed", *["unset"] * 5]
+
+
+async def test_a_cancellation_that_a_handler_did_not_notice_hits_no_other(queue: RunQueue) -> None:
+    seen = []
+
+    async def cancel_and_leave() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    async def wait() -> None:
+        await asyncio.sleep(0)
+        seen.append("waited")
+
+    for worker in (Worker(queue), Worker(queue)):
+        worker.post(cancel_and_leave)
+        worker.post(wait)
+    await wait_until(lambda: len(seen) == 2)
 
 
 async def test_closing_cancels_what_runs_and_leaves_no_task(queue: RunQueue) -> None:

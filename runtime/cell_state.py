@@ -1,0 +1,59 @@
+"""Where an actor is in its life, who looks after it, and what is on record about its restarts."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Protocol
+
+from actors.actor import Actor
+from actors.ref import Ref
+from actors.spec import Supervision
+
+if TYPE_CHECKING:
+    from runtime.cell import Cell
+
+
+class CellState(enum.StrEnum):
+    """Where an actor is in its life."""
+
+    NEW = "new"
+    IDLE = "idle"
+    READY = "ready"
+    BUSY = "busy"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Owner(Protocol):
+    """Who looks after a cell, decides what a failure leads to, and knows the actors around it."""
+
+    def cell_failed(self, cell: Cell, reason: BaseException) -> None:
+        """It crashed and nothing explains it. It stays failed until `start` or `stop`, which may be called at once."""
+        ...
+
+    def cell_restarted(self, cell: Cell, reason: BaseException) -> None:
+        """It crashed over a durable event and has a fresh instance already."""
+        ...
+
+    def cell_stopped(self, cell: Cell) -> None:
+        """It has stopped of its own accord."""
+        ...
+
+    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+        """A message in memory will never be handled."""
+        ...
+
+    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
+
+    async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref: ...
+
+
+class Record:
+    """What is known of an actor's restarts. Made with the first."""
+
+    __slots__ = ("last_reason", "last_restart_at", "restarts")
+
+    def __init__(self) -> None:
+        self.restarts = 0
+        self.last_reason: str | None = None
+        self.last_restart_at: float | None = None
