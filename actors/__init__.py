@@ -1,19 +1,25 @@
 """What users write against: actors, messages, references, specifications."""
 
 from actors.actor import Actor
-from actors.context import Clock, Context, Place
+from actors.context import Clock, Context, Place, Timer
 from actors.database import Database, Row
 from actors.errors import (
     ActorError,
     ActorStoppedError,
+    AskCycleError,
+    BlockingHandlerError,
     HandlerError,
+    HandlerHungError,
+    LinkedActorError,
+    MailboxFullError,
     NotARequestError,
     PostroomError,
     SpecError,
     UnhandledMessageError,
 )
 from actors.handler import Handler
-from actors.message import Message, Request
+from actors.mailbox import Bounded, Overflow
+from actors.message import Message, ReceiveTimeout, Request, Terminated
 from actors.ref import Ref
 from actors.spec import (
     AutoShutdown,
@@ -32,8 +38,11 @@ __all__ = [
     "Actor",
     "ActorError",
     "ActorStoppedError",
+    "AskCycleError",
     "AutoShutdown",
     "Backoff",
+    "BlockingHandlerError",
+    "Bounded",
     "Clock",
     "Context",
     "Database",
@@ -41,12 +50,17 @@ __all__ = [
     "Directive",
     "Handler",
     "HandlerError",
+    "HandlerHungError",
     "Intensity",
+    "LinkedActorError",
+    "MailboxFullError",
     "Message",
     "Metadata",
     "NotARequestError",
+    "Overflow",
     "Place",
     "PostroomError",
+    "ReceiveTimeout",
     "Ref",
     "Request",
     "Restart",
@@ -55,5 +69,7 @@ __all__ = [
     "SpecError",
     "Strategy",
     "Supervision",
+    "Terminated",
+    "Timer",
     "UnhandledMessageError",
 ]

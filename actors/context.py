@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from actors.database import Database
+from actors.mailbox import Bounded
 from actors.message import Message
-from actors.ref import Ref
+from actors.ref import M, Ref
 from actors.spec import Supervision
 
 if TYPE_CHECKING:
@@ -24,6 +26,14 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Time that never goes back, for durations."""
+        ...
+
+
+class Timer(Protocol):
+    """What `Context.schedule` has set."""
+
+    def cancel(self) -> None:
+        """Safe twice, and when it has fired."""
         ...
 
 
@@ -65,7 +75,7 @@ class Context(Protocol):
         ...
 
     @property
-    def me(self) -> Ref: ...
+    def me(self) -> Ref[Any]: ...
 
     def emit(
         self,
@@ -85,16 +95,87 @@ class Context(Protocol):
         """
         ...
 
-    def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref:
+    def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref[Any]:
         """The reference of a service's actor, for messages in memory. A keyed service needs tenant and key."""
         ...
 
-    async def spawn(self, actor: type[Actor], name: str, *, supervision: Supervision | None = None) -> Ref:
-        """Start a child of this actor. It is stopped with its parent.
+    async def spawn(
+        self,
+        actor: type[Actor[M]],
+        name: str,
+        *,
+        supervision: Supervision | None = None,
+        mailbox: Bounded | None = None,
+    ) -> Ref[M]:
+        """Start a child of this actor. It is stopped with its parent, or when its parent is restarted.
 
         Raises:
             SpecError: a living child has that name.
         """
+        ...
+
+    def stop(self) -> None:
+        """Stop this actor when the message at hand has been handled: a normal exit.
+
+        A child whose restart type is permanent, the default, is started again, as OTP has it; spawn it as transient or
+        temporary to let it end. A service's actor is made anew by the next message for it.
+        """
+        ...
+
+    def restart(self) -> None:
+        """Restart this actor when the message at hand has been handled. Not charged to the intensity."""
+        ...
+
+    def watch(self, ref: Ref[Any]) -> None:
+        """Have this actor be told `Terminated`, once, when another has stopped for good; at once if it has already.
+
+        Raises:
+            UnhandledMessageError: this actor has no handler of `Terminated`.
+        """
+        ...
+
+    def unwatch(self, ref: Ref[Any]) -> None: ...
+
+    def link(self, ref: Ref[Any]) -> None:
+        """When one of the two crashes, so does the other, with `LinkedActorError`. Holds until one of them ends."""
+        ...
+
+    def schedule(
+        self, message: Message, *, after_seconds: float | None = None, every_seconds: float | None = None
+    ) -> Timer:
+        """Tell this actor `message` later, or again and again: first `after_seconds` from now, else `every_seconds`.
+
+        Ends with this life of the actor.
+
+        Raises:
+            SpecError: neither is given, or a time is not above 0 (`after_seconds` may be 0).
+            UnhandledMessageError: no handler takes it.
+        """
+        ...
+
+    def receive_timeout(self, seconds: float | None) -> None:
+        """Have this actor be told `ReceiveTimeout` whenever it handled nothing for `seconds`; None ends it.
+
+        Raises:
+            SpecError: `seconds` is not above 0.
+            UnhandledMessageError: this actor has no handler of `ReceiveTimeout`.
+        """
+        ...
+
+    def stash(self, message: Message) -> None:
+        """Put the message at hand aside, until `unstash`. It comes back by itself after a restart.
+
+        Raises:
+            ActorError: it is a `Request`, which is answered when its handler returns, or too many are there already.
+        """
+        ...
+
+    def unstash(self) -> None:
+        """Handle what was put aside next, in the order it came."""
+        ...
+
+    def start_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the handlers. It is cancelled when this life of the actor ends; its error crashes it."""
         ...
 
 

@@ -36,3 +36,51 @@ class NotARequestError(ActorError, TypeError):
 
 class ActorStoppedError(ActorError):
     """The actor addressed has stopped and will not answer."""
+
+
+class MailboxFullError(ActorError):
+    """A bounded mailbox has no room, and its policy is not to drop."""
+
+    def __init__(self, path: str, capacity: int) -> None:
+        super().__init__(f"{path}: the mailbox is full ({capacity} messages); await send() to wait for room")
+        self.path = path
+        self.capacity = capacity
+
+
+class AskCycleError(ActorError):
+    """An ask would wait for itself. `cycle` is the paths of the actors that wait for each other, in order."""
+
+    def __init__(self, cycle: tuple[str, ...]) -> None:
+        super().__init__(
+            f"these actors would wait for each other for ever: {' -> '.join(cycle)}; use tell for one of them"
+        )
+        self.cycle = cycle
+
+
+class HandlerHungError(ActorError, TimeoutError):
+    """A handler made no progress within its limit and was cancelled."""
+
+    def __init__(self, path: str, message: str, seconds: float) -> None:
+        super().__init__(f"{path}: the handler of {message} made no progress for {seconds:g} s and was cancelled")
+        self.path = path
+        self.seconds = seconds
+
+
+class LinkedActorError(ActorError):
+    """An actor that this one is linked to has crashed."""
+
+    def __init__(self, path: str, linked: str, reason: str) -> None:
+        super().__init__(f"{path}: the actor it is linked to, {linked}, crashed: {reason}")
+        self.path = path
+        self.linked = linked
+
+
+class BlockingHandlerError(ActorError):
+    """A handler kept the event loop from everybody else. Reported in development mode."""
+
+    def __init__(self, path: str, where: str, seconds: float) -> None:
+        super().__init__(
+            f"{path}: blocked the event loop for {seconds:.3f} s{where}; use asyncio.to_thread or an async library"
+        )
+        self.path = path
+        self.seconds = seconds

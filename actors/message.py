@@ -19,6 +19,19 @@ class Request(msgspec.Struct, Generic[R]):
     """Base of messages that are answered: `class GetBalance(Request[int])` is answered with an int."""
 
 
+class Terminated(msgspec.Struct, frozen=True):
+    """Tells an actor that one it watches has stopped and will not be restarted. `reason` is None for an orderly end."""
+
+    path: str
+    reason: str | None = None
+
+
+class ReceiveTimeout(msgspec.Struct, frozen=True):
+    """Tells an actor that it has handled nothing for `seconds`."""
+
+    seconds: float
+
+
 def message_name(kind: type) -> str:
     """The name under which messages of a class are stored: its own, or empty for dict."""
     return DYNAMIC if kind is dict else kind.__name__

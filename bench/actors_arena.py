@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import AsyncIterator, Coroutine
+from typing import TYPE_CHECKING, Any, cast
 
-from actors import Actor, ActorError, Ref, Supervision
-from bench.actors_rounds import NotYetError
+from actors import Actor, ActorError, Bounded, Ref, Supervision
 from runtime.cell import Cell
 from runtime.children import spawn_child
 from runtime.clock import SystemClock
-from runtime.refs import LocalRef
 from runtime.run_queue import RunQueue
 
 if TYPE_CHECKING:
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = "bench"
 STOP_SECONDS = 60.0
+_SUPERVISION = Supervision()
 
 
 class Arena:
@@ -41,11 +40,9 @@ class Arena:
     async def spawn(self, actor: type[Actor], name: str, supervision: Supervision | None = None) -> Ref:
         return await self._root.spawn(actor, name, supervision)
 
-    async def spawn_bounded(self, actor: type[Actor], name: str, bound: int) -> Ref:  # noqa: ARG002 # for later
-        """An actor whose mailbox makes `send` wait for room. Raises NotYetError."""
-        if not hasattr(LocalRef, "send"):
-            raise NotYetError("references have no send() yet")
-        raise NotYetError("Arena.spawn_bounded must first learn how an actor gets a bounded mailbox")
+    async def spawn_bounded(self, actor: type[Actor], name: str, bound: int) -> Ref:
+        """An actor whose mailbox makes `send` wait for room."""
+        return await self._root.spawn(actor, name, None, Bounded(bound))
 
     async def start(self) -> None:
         self._root.start()
@@ -63,8 +60,15 @@ class _Surroundings:
         self.random = random.Random(0)
         self.run_queue = RunQueue()
 
-    async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref:
-        return await spawn_child(cast("Machinery", self), parent, actor, name, supervision or Supervision())
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+    ) -> Coroutine[Any, Any, Ref]:
+        return spawn_child(cast("Machinery", self), parent, actor, name, supervision or _SUPERVISION, mailbox)
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:  # noqa: ARG002 # the protocol's signature
         raise ActorError(f"a benchmark has no service {service!r}")
@@ -74,6 +78,15 @@ class _Surroundings:
 
     def cell_restarted(self, cell: Cell, reason: BaseException) -> None:
         """Only durable events explain a restart, and there are none here."""
+
+    def quits(self, cell: Cell) -> BaseException | None:
+        raise ActorError(f"{cell.path} is not to stop")
+
+    def cell_stopped(self, cell: Cell) -> None:
+        """The root stops with the arena alone."""
+
+    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+        raise ActorError(f"{cell.path} did not get {message!r}: {reason}")
 
 
 class _Root(Actor):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.actor import Actor
+from actors.errors import ActorError
+from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Supervision
 
@@ -35,6 +38,10 @@ class Owner(Protocol):
         """It crashed over a durable event and has a fresh instance already."""
         ...
 
+    def quits(self, cell: Cell) -> BaseException | None:
+        """It wants to stop of its own accord. None lets it; a reason makes that a failure of this life."""
+        ...
+
     def cell_stopped(self, cell: Cell) -> None:
         """It has stopped of its own accord."""
         ...
@@ -45,7 +52,33 @@ class Owner(Protocol):
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
 
-    async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref: ...
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+        /,
+    ) -> Coroutine[Any, Any, Ref]: ...
+
+
+class Command(enum.Enum):
+    """What the control lane carries beside errors to crash over and notices to be handled."""
+
+    STOP = enum.auto()
+    """Stop, as the owner wants."""
+    QUIT = enum.auto()
+    """Stop, as the actor itself wants."""
+    RESTART = enum.auto()
+    """Restart, as the actor itself wants."""
+
+
+STOP, QUIT, RESTART = Command
+
+
+class QuitError(ActorError):
+    """A permanent child stopped itself, which is a reason to start it again and no crash."""
 
 
 class Record:

@@ -6,15 +6,18 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from actors.actor import Actor
 from actors.errors import SpecError
+from actors.mailbox import Bounded
 from actors.ref import Ref
-from actors.spec import Restart, Supervision
+from actors.spec import Directive, Restart, Supervision
+from runtime.cell_state import QuitError
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
-from runtime.core.supervision_errors import RestartLimitError
+from runtime.core.supervision_errors import EscalatedError, RestartLimitError
 from runtime.refs import CellRef
 from runtime.tree import TreeNode
 
@@ -28,19 +31,24 @@ MAX_NODES = 100
 
 
 async def spawn_child(
-    machinery: Machinery, parent: Cell, actor: type[Actor], name: str, supervision: Supervision
+    machinery: Machinery,
+    parent: Cell,
+    actor: type[Actor],
+    name: str,
+    supervision: Supervision,
+    mailbox: Bounded | None = None,
 ) -> Ref:
     """Start a child of an actor and return its reference. Raises SpecError where the name is taken."""
     children = parent.children
     if children is None:
         children = parent.children = Children(machinery, parent, supervision)
-    cell = children.add(actor, name, supervision)
+    cell = children.add(actor, name, supervision, mailbox)
     try:
         if not cell.start_at_once():
             await _started(cell)
     except BaseException:
         children.forget(cell)
-        await cell.stop(supervision.shutdown_seconds)
+        await cell.stop(supervision.stop_seconds)
         raise
     return CellRef(cell)
 
@@ -76,7 +84,7 @@ class Children:
     def __len__(self) -> int:
         return len(self._cells)
 
-    def add(self, actor: type[Actor], name: str, supervision: Supervision) -> Cell:
+    def add(self, actor: type[Actor], name: str, supervision: Supervision, mailbox: Bounded | None) -> Cell:
         """Make a child that has not begun to live. Raises SpecError."""
         parent = self._parent
         if name in self._cells:
@@ -94,6 +102,7 @@ class Children:
             run_queue=machinery.run_queue,
             clock=machinery.clock,
             supervision=supervision,
+            mailbox=mailbox,
         )
         return cell
 
@@ -108,7 +117,7 @@ class Children:
         self._timers.clear()
         while self._cells:
             _, cell = self._cells.popitem()
-            await cell.stop(cell.supervision.shutdown_seconds)
+            await cell.stop(cell.supervision.stop_seconds)
 
     def nodes(self) -> tuple[TreeNode, ...]:
         return tuple(cell.node() for cell in itertools.islice(self._cells.values(), MAX_NODES))
@@ -117,8 +126,12 @@ class Children:
         if cell.starting or self._cells.get(cell.name) is not cell:
             return  # who spawns it is told, or it failed while it was stopped
         supervision = cell.supervision
-        if supervision.restart is Restart.TEMPORARY:
+        directive = supervision.decider.decide(reason)
+        if supervision.restart is Restart.TEMPORARY or directive is Directive.STOP:
             self._let_go(cell)
+            return
+        if directive is Directive.ESCALATE:
+            self._parent.child_gave_up(EscalatedError(self._parent.path, cell.name, reason))
             return
         clock, random = self._machinery.clock, self._machinery.random
         if add_restart(self._restarts, clock.monotonic(), self._intensity):
@@ -137,14 +150,28 @@ class Children:
     def cell_stopped(self, cell: Cell) -> None:
         self.forget(cell)
 
+    def quits(self, cell: Cell) -> BaseException | None:
+        if cell.supervision.restart is Restart.PERMANENT and self._cells.get(cell.name) is cell:
+            return QuitError(f"{cell.path} stopped itself; a permanent child is started again")
+        return None
+
     def dropped(self, cell: Cell, message: object, reason: str) -> None:
-        pass
+        self._machinery.run_queue.dead.add(cell.path, message, reason)
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
         return self._machinery.lookup(service, tenant, key)
 
-    async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref:
-        return await self._machinery.spawn(parent, actor, name, supervision)
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+    ) -> Coroutine[Any, Any, Ref]:
+        if mailbox is None:
+            return self._machinery.spawn(parent, actor, name, supervision)
+        return self._machinery.spawn(parent, actor, name, supervision, mailbox)
 
     def _restart(self, cell: Cell) -> None:
         del self._timers[cell.name]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from actors.actor import Actor
-from actors.context import Clock
+from actors.context import Clock, Timer
 from actors.database import Database
 from actors.errors import ActorError
+from actors.mailbox import Bounded
 from actors.message import Message
 from actors.ref import Ref
 from actors.spec import Supervision
+from runtime.cell_state import Command
 
 if TYPE_CHECKING:
     from runtime.store.records import Delayed, Event
+    from runtime.ties import Ties
 
 LOGGER = logging.getLogger("postroom.actors")
 
@@ -34,7 +38,11 @@ class Surroundings(Protocol):
     @property
     def ref(self) -> Ref: ...
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
-    async def spawn(self, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref: ...
+    def spawn(
+        self, actor: type[Actor], name: str, supervision: Supervision | None, mailbox: Bounded | None = None
+    ) -> Coroutine[Any, Any, Ref]: ...
+    def command(self, command: Any) -> None: ...
+    def bound_ties(self) -> Ties: ...
 
 
 class MemoryContext:
@@ -91,8 +99,47 @@ class MemoryContext:
     def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref:
         return self._surroundings.lookup(service, tenant, key)
 
-    async def spawn(self, actor: type[Actor], name: str, *, supervision: Supervision | None = None) -> Ref:
-        return await self._surroundings.spawn(actor, name, supervision)
+    async def spawn(
+        self,
+        actor: type[Actor[Any]],
+        name: str,
+        *,
+        supervision: Supervision | None = None,
+        mailbox: Bounded | None = None,
+    ) -> Ref[Any]:
+        return await self._surroundings.spawn(actor, name, supervision, mailbox)
+
+    def stop(self) -> None:
+        self._surroundings.command(Command.QUIT)
+
+    def restart(self) -> None:
+        self._surroundings.command(Command.RESTART)
+
+    def watch(self, ref: Ref[Any]) -> None:
+        self._surroundings.bound_ties().watch(ref)
+
+    def unwatch(self, ref: Ref[Any]) -> None:
+        self._surroundings.bound_ties().unwatch(ref)
+
+    def link(self, ref: Ref[Any]) -> None:
+        self._surroundings.bound_ties().link(ref)
+
+    def schedule(
+        self, message: Message, *, after_seconds: float | None = None, every_seconds: float | None = None
+    ) -> Timer:
+        return self._surroundings.bound_ties().schedule(message, after_seconds, every_seconds)
+
+    def receive_timeout(self, seconds: float | None) -> None:
+        self._surroundings.bound_ties().receive_timeout(seconds)
+
+    def stash(self, message: Message) -> None:
+        self._surroundings.bound_ties().stash(message)
+
+    def unstash(self) -> None:
+        self._surroundings.bound_ties().unstash()
+
+    def start_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._surroundings.bound_ties().start_task(coroutine)
 
 
 class Emitter(Protocol):

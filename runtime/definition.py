@@ -10,6 +10,7 @@ import msgspec
 
 from actors.actor import Actor
 from actors.errors import SpecError
+from actors.mailbox import Bounded
 from actors.message import DYNAMIC, Message, message_name
 from actors.spec import Metadata, RetryPolicy, Supervision
 from runtime.store.records import Event
@@ -38,6 +39,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryPolicy = RetryPolicy()
     supervision: Supervision = Supervision()
     metadata: Metadata = Metadata()
+    mailbox: Bounded | None = None
+    """For messages in memory; events wait in the log."""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):

@@ -8,11 +8,12 @@ import itertools
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from actors.actor import Actor
 from actors.context import Clock
+from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Restart, Supervision
 from runtime.cell import Cell
@@ -38,7 +39,14 @@ class Environment(Protocol):
     @property
     def run_queue(self) -> RunQueue: ...
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
-    async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref: ...
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+    ) -> Coroutine[Any, Any, Ref]: ...
 
 
 class Instances:
@@ -120,14 +128,24 @@ class Instances:
     def cell_stopped(self, cell: Cell) -> None:
         self._forget(cell)
 
+    def quits(self, cell: Cell) -> BaseException | None:  # noqa: ARG002 # the next message makes it anew
+        return None
+
     def dropped(self, cell: Cell, message: object, reason: str) -> None:
-        pass
+        self._environment.run_queue.dead.add(cell.path, message, reason)
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
         return self._environment.lookup(service, tenant, key)
 
-    async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref:
-        return await self._environment.spawn(parent, actor, name, supervision)
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+    ) -> Coroutine[Any, Any, Ref]:
+        return self._environment.spawn(parent, actor, name, supervision, mailbox)
 
     def _restart(self, cell: Cell) -> None:
         now = asyncio.get_running_loop().time()
@@ -157,6 +175,7 @@ class Instances:
             run_queue=self._environment.run_queue,
             clock=self._environment.clock,
             supervision=self._definition.supervision,
+            mailbox=self._definition.mailbox,
         )
         self._cells[identity] = cell
         return cell

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from actors.errors import ActorError
 from actors.message import Message
 
 if TYPE_CHECKING:
@@ -49,3 +50,37 @@ def differs(context: Context, base: Context) -> bool:
         return context != base
     except Exception:  # noqa: BLE001 # values of context variables that cannot be compared
         return True
+
+
+async def send(cell: Cell, message: Message) -> None:
+    """As `tell`, but wait for room where the policy is to wait."""
+    if not cell.must_wait():
+        tell(cell, message)
+        return
+    if type(message) not in cell.methods:
+        cell.require_method(message)
+    context = copy_context()
+    item = Letter(message, None, context) if differs(context, cell.base) else message
+    room: asyncio.Future[None] = cell.queue.new_future()
+    assert cell.limit is not None
+    cell.limit.senders.append((room, item))
+    await room
+
+
+def message_of(item: Any) -> object:
+    """The message in whatever lies in a mailbox."""
+    return item.message if type(item) is Letter or hasattr(item, "explains_failure") else item
+
+
+def abandon(item: Any, error: ActorError) -> bool:
+    """Tell who waits for it that it will not be handled; False if nobody does."""
+    if type(item) is Letter:
+        if item.reply is None:
+            return False
+        if not item.reply.done():
+            item.reply.set_exception(error)
+        return True
+    if hasattr(item, "explains_failure"):
+        item.abandon(error)
+        return True
+    return False

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from actors.actor import Actor
 from actors.context import Clock
+from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Supervision
 from runtime.admission import Admission
@@ -27,6 +29,9 @@ from runtime.suspects import Suspects
 if TYPE_CHECKING:
     from runtime.cell import Cell
     from runtime.service import Service
+
+
+DEFAULT_SUPERVISION = Supervision()
 
 
 class Machinery(msgspec.Struct, kw_only=True):
@@ -53,8 +58,15 @@ class Machinery(msgspec.Struct, kw_only=True):
             raise UnknownServiceError(f"no service is named {service!r}")
         return LocalRef(ServiceAddress(found, tenant, key))
 
-    async def spawn(self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None) -> Ref:
-        return await spawn_child(self, parent, actor, name, supervision or Supervision())
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+    ) -> Coroutine[Any, Any, Ref]:
+        return spawn_child(self, parent, actor, name, supervision or DEFAULT_SUPERVISION, mailbox)
 
     async def commit(self, unit: UnitOfWork, batch: Batch) -> None:
         """Commit a unit of work and hand over the events it emitted. Raises as `UnitOfWork.commit`."""

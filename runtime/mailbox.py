@@ -35,9 +35,15 @@ class Mail(Protocol):
         ...
 
 
-class MailboxStatistics(msgspec.Struct, frozen=True):
+class MailboxStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """A mailbox at one moment."""
 
     depth: int
     oldest_sent_at: float | None
     """Monotonic seconds; no message that waits came before."""
+    capacity: int | None = None
+    """None where it is unbounded."""
+    dropped: int = 0
+    """Messages that found no room and became dead letters."""
+    waiting_senders: int = 0
+    """Who waits for room."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from actors.message import Message, Request
 from actors.ref import DEFAULT_ASK_SECONDS
 from runtime.asking import ask
-from runtime.letter import Letter, tell
+from runtime.letter import Letter, send, tell
 
 if TYPE_CHECKING:
     from runtime.cell import Cell
@@ -55,6 +55,9 @@ class CellRef:
         else:
             inbox.append(item)
 
+    async def send(self, message: Message) -> None:
+        await send(self._cell, message)
+
     def ask(self, request: Request[R], *, timeout_seconds: float = DEFAULT_ASK_SECONDS) -> Coroutine[Any, Any, R]:
         return ask(self._cell, request, timeout_seconds)
 
@@ -79,6 +82,9 @@ class LocalRef:
 
     def tell(self, message: Message) -> None:
         tell(self._addressee.cell(), message)
+
+    async def send(self, message: Message) -> None:
+        await send(self._addressee.cell(), message)
 
     async def ask(self, request: Request[R], *, timeout_seconds: float = DEFAULT_ASK_SECONDS) -> R:
         return await ask(self._addressee.cell(), request, timeout_seconds)

@@ -23,6 +23,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from runtime.asking import Adopted, Standby
+from runtime.dead_messages import DeadMessages
 from runtime.deadlines import Deadlines
 
 BATCH = 64
@@ -72,6 +73,7 @@ class RunQueue:
         "_runners",
         "base",
         "closed",
+        "dead",
         "deadlines",
         "inline_budget",
         "lead",
@@ -88,6 +90,7 @@ class RunQueue:
         self.ready: deque[Runnable] = deque()
         self.parked: list[Standby] = []
         self.deadlines = Deadlines()
+        self.dead = DeadMessages()
         self.mailboxes: list[deque[Any]] = []
         """Empty ones, for the next actor that gets mail: an idle actor holds none, as an empty deque is larger than all
         the rest of it."""

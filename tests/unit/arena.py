@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
-from actors import Actor, ActorError, Backoff, Ref, Request, Supervision
+from actors import Actor, ActorError, Backoff, Bounded, Ref, Request, Supervision
 from runtime.cell import Cell
 from runtime.children import spawn_child
 from runtime.clock import SystemClock
@@ -32,12 +32,19 @@ class Arena:
         )
 
     async def spawn(
-        self, parent: Cell, actor: type[Actor], name: str, supervision: Supervision | None, **options: Any
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
     ) -> Ref:
-        return await spawn_child(cast("Machinery", self), parent, actor, name, supervision or AT_ONCE, **options)
+        return await spawn_child(cast("Machinery", self), parent, actor, name, supervision or AT_ONCE, mailbox)
 
-    async def make(self, actor: type[Actor], name: str, supervision: Supervision | None = None, **options: Any) -> Ref:
-        return await self.spawn(self.root, actor, name, supervision, **options)
+    async def make(
+        self, actor: type[Actor], name: str, supervision: Supervision | None = None, mailbox: Bounded | None = None
+    ) -> Ref:
+        return await self.spawn(self.root, actor, name, supervision, mailbox)
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
         raise ActorError(f"there is no service {service!r}")
@@ -46,6 +53,8 @@ class Arena:
         self.failures.append(reason)
 
     def cell_restarted(self, cell: Cell, reason: BaseException) -> None: ...
+
+    def quits(self, cell: Cell) -> BaseException | None: ...
 
     def cell_stopped(self, cell: Cell) -> None: ...
 
