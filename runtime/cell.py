@@ -16,7 +16,8 @@ from actors.mailbox import Bounded, Overflow
 from actors.ref import Ref
 from actors.spec import Supervision
 from runtime.asking import Adopted, cancelled_from_within, explain
-from runtime.cell_life import BUSY, IDLE, NEW, READY, CellLife
+from runtime.cell_life import CellLife
+from runtime.cell_place import BUSY, IDLE, NEW, READY
 from runtime.cell_state import Record
 from runtime.letter import Letter, abandon, message_of
 from runtime.mailbox import Mail, MailboxStatistics

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bench.actors_rounds import NotYetError, Rounds, skipped
-from bench.cases import send
 from bench.cases.fan_in import fan_in
 from bench.cases.restart import restart
 from bench.cases.ring import ring
+from bench.cases.send import send
 from bench.cases.tell import tell
 from bench.erlang import run
 from bench.limits import LIMITS
 from bench.loops import LOOPS, UnknownLoopError, loop_name, run_on
-from runtime.letter import LocalRef
 
 
 async def one(_: int) -> float:
@@ -68,12 +67,7 @@ def test_what_is_skipped_has_no_metrics_and_says_why(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == "send: skipped: there is none\n"
 
 
-@pytest.mark.skipif(hasattr(LocalRef, "send"), reason="there is one")
-def test_send_is_skipped_until_references_have_it() -> None:
-    assert send.measure(quick=True).settings == {"skipped": "references have no send() yet"}
-
-
-@pytest.mark.parametrize("work", [*LIMITS, tell, restart, ring, fan_in])
+@pytest.mark.parametrize("work", [*LIMITS, tell, send, restart, ring, fan_in])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_limits_and_work_run_on_every_loop(loop: str, work: object) -> None:
     assert callable(work)
