@@ -9,11 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.errors import PostroomError
-from actors.spec import Backoff, Intensity, Restart, Strategy, Supervision
+from actors.spec import AutoShutdown, Backoff, Decider, Directive, Intensity, Restart, Strategy, Supervision
 from runtime.core.backoff import delay_seconds
 from runtime.core.supervision import SupervisorMachine
 from runtime.core.supervision_child import EXITS_KEPT
-from runtime.core.supervision_errors import RestartLimitError
+from runtime.core.supervision_errors import (
+    AutomaticShutdownError,
+    EscalatedError,
+    RestartLimitError,
+    ShutdownError,
+    StartIgnoredError,
+)
 from runtime.core.supervision_events import (
     AddRequested,
     Answer,
@@ -32,6 +38,7 @@ from runtime.core.supervision_events import (
     RestartDue,
     RestartRequested,
     ScheduleRestart,
+    ShutDown,
     StartChild,
     Started,
     StartFailed,
@@ -43,6 +50,9 @@ from runtime.core.supervision_events import (
 )
 from runtime.core.supervision_state import Phase
 
+DECIDER = Decider(((KeyError, Directive.STOP), (OSError, Directive.ESCALATE), (LookupError, Directive.RESUME)))
+REASONS = (None, ShutdownError("done"), ValueError("boom"), KeyError("k"), OSError("disk"), IndexError("i"))
+START_ERRORS = (ValueError("no start"), KeyError("k"), OSError("disk"), StartIgnoredError("no need"))
 NAMES = ("a", "b", "c", "d", "e")
 
 
@@ -52,10 +62,16 @@ class World:
     def __init__(self, data: st.DataObject) -> None:
         self.data = data
         self.strategy = data.draw(st.sampled_from(Strategy), label="strategy")
+        self.auto_shutdown = data.draw(st.sampled_from(AutoShutdown), label="auto_shutdown")
         self.intensity = Intensity(max_restarts=data.draw(st.integers(0, 6)), period_seconds=5.0)
         specs = [(name, self.supervision()) for name in NAMES[: data.draw(st.integers(0, 4))]]
         self.machine = SupervisorMachine(
-            "root", specs, strategy=self.strategy, intensity=self.intensity, random=Random(7)
+            "root",
+            specs,
+            strategy=self.strategy,
+            intensity=self.intensity,
+            random=Random(7),
+            auto_shutdown=self.auto_shutdown,
         )
         self.now = 100.0
         self.alive: dict[str, int] = {}
@@ -69,8 +85,12 @@ class World:
         self.asked_to_stop = False
 
     def supervision(self) -> Supervision:
+        restart = self.data.draw(st.sampled_from(Restart), label="restart")
+        allowed = self.auto_shutdown is not AutoShutdown.NEVER and restart is not Restart.PERMANENT
         return Supervision(
-            restart=self.data.draw(st.sampled_from(Restart), label="restart"),
+            restart=restart,
+            significant=allowed and self.data.draw(st.booleans(), label="significant"),
+            decider=DECIDER,
             backoff=Backoff(initial_seconds=self.data.draw(st.sampled_from([0.0, 0.1, 3.0])), max_seconds=10.0),
             shutdown_seconds=2.0,
         )
@@ -120,8 +140,12 @@ class World:
             case StartFailed():
                 self.ended = True
             case Escalate(reason=reason):
-                assert isinstance(reason, RestartLimitError)
-                assert self.unexplained > self.intensity.max_restarts
+                assert isinstance(reason, RestartLimitError | EscalatedError)
+                assert isinstance(reason, EscalatedError) or self.unexplained > self.intensity.max_restarts
+                self.ended = True
+            case ShutDown(reason=reason):
+                assert isinstance(reason, AutomaticShutdownError)
+                assert self.auto_shutdown is not AutoShutdown.NEVER
                 self.ended = True
 
     def check_stop_order(self, name: str) -> None:
@@ -154,15 +178,18 @@ class World:
             self.send(ChildStopped(operation.name, OSError("dirty") if fails else None))
         elif fails or (well and self.cut):
             self.unexplained += 1
-            self.send(ChildStartFailed(operation.name, operation.life, None if self.cut else ValueError("no start")))
+            self.send(ChildStartFailed(operation.name, operation.life, None if self.cut else self.start_error()))
         else:
             self.alive[operation.name] = operation.life
             self.send(ChildStarted(operation.name, operation.life))
 
+    def start_error(self) -> BaseException:
+        return self.data.draw(st.sampled_from(START_ERRORS), label="start error")
+
     def child_exits(self) -> None:
         name = self.data.draw(st.sampled_from(sorted(self.alive)), label="exits")
         life = self.alive.pop(name)
-        reason = self.data.draw(st.sampled_from([None, ValueError("boom")]), label="reason")
+        reason = self.data.draw(st.sampled_from(REASONS), label="reason")
         explained = self.data.draw(st.booleans(), label="explained")
         self.unexplained += not explained
         self.send(ChildExited(name, life, reason, explained))
