@@ -3,7 +3,7 @@
 Written after the stdlib module `supervisor` and the chapter Supervisor Behaviour, not after this project's machine:
 one thing happens at a time, lists stand for sets, recursion stands for messages. It knows two of the deliberate
 differences: what a person took down stays down, and what a person added belongs to a supervisor's next life.
-Durations of starts and stops move the model's own clock.
+Durations of starts and stops move the model's own clock. `test_supervision_model` holds it against OTP itself.
 """
 
 from __future__ import annotations

@@ -66,31 +66,28 @@ class Worker:
         return TreeNode(name=self.name, kind="part", state="running", since=0.0)
 
 
-Real = Supervisor | DynamicSupervisor[..., Worker]
+class Shape:
+    """Makes a model's tree from numbers, one for each node."""
 
-
-class Pair:
-    """A tree twice: `root` of the model, and `real` by name. One number for each node says what it is like."""
-
-    def __init__(self, digits: list[int]) -> None:
-        self.world = model.World()
-        self.log: list[str] = []
-        self.real: dict[str, Worker | Real] = {}
-        self.ends: list[BaseException | None] = []
-        self._digits = iter(digits)
+    def __init__(
+        self,
+        world: model.World,
+        digits: Iterator[int],
+        *,
+        supervisor: type[model.Sup] = model.Sup,
+        dynamic: bool = True,
+    ) -> None:
+        self.world = world
+        self._digits = digits
+        self._supervisor = supervisor
+        self._dynamic = dynamic
         self._numbers = iter(range(10_000))
-        self.root = self._sup(next(self._digits), depth=0)
-        supervisor = self._make(self.root)
-        assert isinstance(supervisor, Supervisor)
-        self.supervisor = supervisor
 
-    # The model's tree
-
-    def _sup(self, digit: int, depth: int) -> model.Sup:
+    def sup(self, digit: int, depth: int) -> model.Sup:
         digit, strategy = divmod(digit, 3)
         digit, auto_shutdown = divmod(digit, 3)
         digit, max_restarts = divmod(digit, 4)
-        sup = model.Sup(
+        sup = self._supervisor(
             self._name("s"),
             self.world,
             strategy=list(Strategy)[strategy],
@@ -106,8 +103,8 @@ class Pair:
         digit, kind = divmod(digit, 6)
         node: model.Node
         if kind == 0 and depth < 3:
-            node = self._sup(digit, depth + 1)
-        elif kind == 1:
+            node = self.sup(digit, depth + 1)
+        elif kind == 1 and self._dynamic:
             node = model.Crowd(
                 self._name("d"), self.world, max_restarts=digit % 3, template=list(Restart)[digit // 3 % 3]
             )
@@ -128,6 +125,25 @@ class Pair:
 
     def leaf(self, restart: Restart) -> model.Leaf:
         return model.Leaf(self._name("w"), self.world, restart=restart)
+
+
+Real = Supervisor | DynamicSupervisor[..., Worker]
+
+
+class Pair:
+    """A tree twice: `root` of the model, and `real` by name."""
+
+    def __init__(self, digits: list[int]) -> None:
+        self.world = model.World()
+        self.log: list[str] = []
+        self.real: dict[str, Worker | Real] = {}
+        self.ends: list[BaseException | None] = []
+        numbers = iter(digits)
+        self.shape = Shape(self.world, numbers)
+        self.root = self.shape.sup(next(numbers), depth=0)
+        supervisor = self._make(self.root)
+        assert isinstance(supervisor, Supervisor)
+        self.supervisor = supervisor
 
     # The real tree
 

@@ -61,7 +61,7 @@ class Storm:
 
     def request(self, kind: str, above: Supervisor | DynamicSupervisor[..., Worker], name: str, how: int) -> None:
         if kind == "add":
-            leaf = self.pair.leaf(list(Restart)[how % 3])
+            leaf = self.pair.shape.leaf(list(Restart)[how % 3])
             leaf.failing_starts, leaf.start_takes = how // 3 % 2, HANGS[how // 6 % len(HANGS)]
             spec = self.pair.spec(leaf)
             self.ask(above.add_child(spec) if isinstance(above, Supervisor) else above.start_child(leaf))

@@ -72,7 +72,7 @@ class Case:
         leaf.above.exited(leaf, normal=normal)
 
     def add(self, node: model.Node, how: int) -> None:
-        leaf = self.pair.leaf(list(Restart)[how % 3])
+        leaf = self.pair.shape.leaf(list(Restart)[how % 3])
         leaf.failing_starts = how // 3 % 2
         leaf.start_takes = DURATIONS[how // 6 % len(DURATIONS)]
         if isinstance(node, model.Sup):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from actors.errors import SpecError
-from actors.spec import AutoShutdown, Restart, Strategy, Supervision
+from actors.spec import AutoShutdown, Backoff, Restart, Strategy, Supervision
 from runtime.core.supervision_errors import AutomaticShutdownError
 from runtime.supervisor import ChildSpec
 from tests.unit.supervisor_suite.scene import BOOM, SHUTDOWN, Scene, Worker, looked_after, nested
@@ -107,18 +109,26 @@ async def test_a_significant_bystander_ends_nothing(auto_shutdown: AutoShutdown,
         assert (scene.ends, scene.listed()) == ([], "a")
 
 
+@pytest.mark.parametrize(("pause", "start_takes"), [(0.0, 60.0), (60.0, 0.0)])
 @on_virtual_time
-async def test_a_significant_child_that_is_about_to_restart_counts_as_active() -> None:
-    """The last *active* significant child: one whose restart is under way is not gone.
+async def test_a_significant_child_that_is_about_to_restart_counts_as_active(pause: float, start_takes: float) -> None:
+    """The last *active* significant child: one that starts again, or waits to, is not gone.
 
     supervisor: Automatic Shutdown.
     """
-    scene = Scene({"a": TRANSIENT, "b": TRANSIENT}, auto_shutdown=ALL)
+    patient = Supervision(
+        restart=Restart.TRANSIENT,
+        significant=True,
+        backoff=Backoff(initial_seconds=pause, max_seconds=60.0, jitter=0.0),
+    )
+    scene = Scene({"a": patient, "b": TRANSIENT}, auto_shutdown=ALL)
     async with scene.running():
-        scene.workers["a"].start_takes = 1.0
+        scene.workers["a"].start_takes = start_takes
         await scene.exit("a")
         await scene.exit("b", None)
         assert scene.ends == []
+        await asyncio.sleep(61.0)
+        assert scene.alive() == "a"
 
 
 @on_virtual_time
