@@ -17,6 +17,7 @@ from runtime.tree import TreeNode
 from tests.property import supervision_model as model
 from tests.unit.supervisor_suite.virtual_time import VirtualClock
 
+AT_ONCE = Backoff(initial_seconds=0.0)
 REASONS: tuple[BaseException | None, ...] = (None, ShutdownError("done"), ValueError("boom"), asyncio.CancelledError())
 
 
@@ -133,7 +134,8 @@ Real = Supervisor | DynamicSupervisor[..., Worker]
 class Pair:
     """A tree twice: `root` of the model, and `real` by name."""
 
-    def __init__(self, digits: list[int]) -> None:
+    def __init__(self, digits: list[int], backoff: Backoff = AT_ONCE) -> None:
+        self.backoff = backoff
         self.world = model.World()
         self.log: list[str] = []
         self.real: dict[str, Worker | Real] = {}
@@ -164,7 +166,7 @@ class Pair:
             real = DynamicSupervisor(
                 node.name,
                 self.made,
-                supervision(node.template),
+                self.supervision(node.template),
                 intensity=_intensity(node.max_restarts),
                 clock=VirtualClock(),
                 random=Random(1),
@@ -190,11 +192,20 @@ class Pair:
 
     def spec(self, node: model.Node) -> ChildSpec:
         if isinstance(node, model.Leaf):
-            return ChildSpec(self._make(node), supervision(node.restart, significant=node.significant))
+            return ChildSpec(self._make(node), self.supervision(node.restart, significant=node.significant))
         looked_after = Supervision(
-            restart=node.restart, significant=node.significant, backoff=AT_ONCE, shutdown_seconds=math.inf
+            restart=node.restart, significant=node.significant, backoff=self.backoff, shutdown_seconds=math.inf
         )
         return ChildSpec(self._make(node), looked_after)
+
+    def supervision(self, restart: Restart, *, significant: bool = False) -> Supervision:
+        return Supervision(
+            restart=restart,
+            significant=significant,
+            backoff=self.backoff,
+            start_seconds=model.START_SECONDS,
+            shutdown_seconds=model.SHUTDOWN_SECONDS,
+        )
 
     # What must hold whenever things are at rest
 
@@ -210,19 +221,6 @@ class Pair:
             if record.state is ChildState.RUNNING:
                 child = self.real[record.name]
                 yield from [record.name] if isinstance(child, Worker) else self._running(child)
-
-
-AT_ONCE = Backoff(initial_seconds=0.0)
-
-
-def supervision(restart: Restart, *, significant: bool = False) -> Supervision:
-    return Supervision(
-        restart=restart,
-        significant=significant,
-        backoff=AT_ONCE,
-        start_seconds=model.START_SECONDS,
-        shutdown_seconds=model.SHUTDOWN_SECONDS,
-    )
 
 
 def _intensity(max_restarts: int) -> Intensity:

@@ -95,6 +95,23 @@ async def test_a_significant_child_that_is_terminated_by_request_ends_nothing(au
         assert shut_down(scene)
 
 
+@on_virtual_time
+async def test_a_significant_child_that_is_being_terminated_is_not_active_any_more() -> None:
+    """The supervisor hears of the other's end when the termination is over; then nobody is left.
+
+    supervisor: `terminate_child/2`; Automatic Shutdown.
+    """
+    scene = Scene({"a": TRANSIENT, "b": TRANSIENT}, auto_shutdown=ALL)
+    async with scene.running() as supervisor:
+        scene.workers["a"].stop_takes = 1.0
+        terminating = asyncio.create_task(supervisor.terminate_child("a"))
+        await rest()
+        await scene.exit("b", None)
+        await terminating
+        await rest()
+        assert shut_down(scene)
+
+
 @pytest.mark.parametrize("strategy", [Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE])
 @pytest.mark.parametrize("auto_shutdown", [ANY, ALL])
 @on_virtual_time
