@@ -1,0 +1,5 @@
+"""The same work by others, on the same server, in a process of its own. One that is not installed is skipped."""
+
+from bench.peers.pgqueuer import measure_pgqueuer
+
+__all__ = ["measure_pgqueuer"]
