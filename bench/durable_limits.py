@@ -7,13 +7,13 @@ import statistics
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from bench.durable import FILLER, FIRST, Work
 from runtime.ids import IdSource
 from runtime.store.postgres.columns import EVENT_COLUMNS
 from runtime.store.postgres.pool import Address, Connection, connect
 from runtime.store.sql import DEFAULT_SCHEMA
-
-import msgspec
 
 COPY_BATCH = 1000
 """Rows to one COPY and commit: as many as a commit of the journal has."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -12,7 +13,7 @@ from actors.context import Clock
 from actors.message import DYNAMIC, Message
 from runtime.definition import Codec, ServiceDefinition
 from runtime.errors import InvalidInputError, PayloadTooLargeError, UnknownServiceError
-from runtime.ids import parse_id
+from runtime.ids import IdSource, require_id
 from runtime.store.records import Delayed, Event
 
 MAX_NAME_CHARACTERS = 200
@@ -26,6 +27,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_delay_seconds: float
 
 
+class Draft(Protocol):
+    """One of many messages on their way in."""
+
+    @property
+    def message(self) -> Message: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def id(self) -> UUID | None: ...
+
+
 class Admission:
     """Turns messages into events for the services of one app."""
 
@@ -34,13 +48,13 @@ class Admission:
         services: Mapping[str, ServiceDefinition],
         limits: Limits,
         *,
-        new_id: Callable[[], UUID],
+        ids: IdSource,
         clock: Clock,
     ) -> None:
         self._services = services
         self._codecs = {name: Codec(service) for name, service in services.items()}
         self._limits = limits
-        self._new_id = new_id
+        self._ids = ids
         self._clock = clock
 
     def codec(self, service: str) -> Codec:
@@ -64,14 +78,30 @@ class Admission:
     ) -> Event:
         """An event for a typed or dynamic message. Raises UnknownServiceError, InvalidInputError."""
         codec = self.codec(service)
-        name = codec.name_of(message)
-        if name is None:
-            raise InvalidInputError("message", f"{service} does not take {type(message).__name__}")
-        try:
-            payload = codec.encode(message)
-        except (TypeError, ValueError, msgspec.MsgspecError) as error:
-            raise InvalidInputError("message", f"cannot be encoded as JSON: {error}") from None
-        return self._build(service, name, payload, tenant, key, by, event_id, cause, None)
+        name, payload = self._encode(service, codec, message)
+        require_name("by", by)
+        self._require_address(service, tenant, key)
+        identity = self._ids.new_id() if event_id is None else require_id(event_id)
+        return Event(identity, service, tenant, key, name, payload, self._clock.now(), by, 1, cause, None)
+
+    def events(self, service: str, drafts: Iterable[Draft], *, by: str) -> list[Event]:
+        """An event for each draft, all accepted at one time, or none of them. Raises as `event`."""
+        codec = self.codec(service)
+        require_name("by", by)
+        drafts = list(drafts)
+        return list(self._each_event(service, codec, drafts, by, self._ids.new_ids(len(drafts))))
+
+    def _each_event(
+        self, service: str, codec: Codec, drafts: Iterable[Draft], by: str, ids: Iterator[UUID]
+    ) -> Iterator[Event]:
+        now = self._clock.now()
+        encode, require_address = self._encode, self._require_address
+        for draft in drafts:
+            name, payload = encode(service, codec, draft.message)
+            tenant, key, identity = draft.tenant, draft.key, draft.id
+            require_address(service, tenant, key)
+            identity = next(ids) if identity is None else require_id(identity)
+            yield Event(identity, service, tenant, key, name, payload, now, by)
 
     def json_event(
         self,
@@ -95,7 +125,10 @@ class Admission:
             raise _payload_error(error) from None
         except UnicodeDecodeError:
             raise InvalidInputError("payload", "is not UTF-8") from None
-        return self._build(service, name, bytes(payload), tenant, key, by, event_id, None, origin)
+        require_name("by", by)
+        self._require_address(service, tenant, key)
+        identity = self._ids.new_id() if event_id is None else require_id(event_id)
+        return Event(identity, service, tenant, key, name, bytes(payload), self._clock.now(), by, 1, None, origin)
 
     def replay_of(self, dead: Event, payload: bytes, by: str) -> Event:
         """The event that runs a dead one again. Raises as `json_event`."""
@@ -119,28 +152,26 @@ class Admission:
             raise InvalidInputError("delay_seconds", f"must be between 0 and {limit:g}, not {delay_seconds}")
         return Delayed(event, self._clock.now() + delay_seconds) if delay_seconds else event
 
-    def _build(
-        self,
-        service: str,
-        name: str,
-        payload: bytes,
-        tenant: str,
-        key: str | None,
-        by: str,
-        event_id: UUID | None,
-        cause: UUID | None,
-        origin: UUID | None,
-    ) -> Event:
-        self._require_size(payload)
-        require_name("tenant", tenant)
-        if key is not None:
+    def _encode(self, service: str, codec: Codec, message: Message) -> tuple[str, bytes]:
+        name = codec.name_of(message)
+        if name is None:
+            raise InvalidInputError("message", f"{service} does not take {type(message).__name__}")
+        try:
+            payload = codec.encode(message)
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            raise InvalidInputError("message", f"cannot be encoded as JSON: {error}") from None
+        if len(payload) > self._limits.max_payload_bytes:
+            self._require_size(payload)
+        return name, payload
+
+    def _require_address(self, service: str, tenant: str, key: str | None) -> None:
+        if not is_plain_name(tenant):
+            require_name("tenant", tenant)
+        if key is None:
+            if self._services[service].keyed:
+                raise InvalidInputError("key", f"is required: {service} has one actor per key")
+        elif not is_plain_name(key):
             require_name("key", key)
-        elif self._services[service].keyed:
-            raise InvalidInputError("key", f"is required: {service} has one actor per key")
-        require_name("by", by)
-        identity = self._new_id() if event_id is None else parse_id(str(event_id))
-        now = self._clock.now()
-        return Event(identity, service, tenant, key, name, payload, now, by, 1, cause, origin)
 
     def _type_name(self, service: str, codec: Codec, given: str | None) -> str:
         if given is None:
@@ -158,6 +189,11 @@ class Admission:
         limit = self._limits.max_payload_bytes
         if len(payload) > limit:
             raise PayloadTooLargeError("payload", f"is {len(payload):,} bytes; the limit is {limit:,}")
+
+
+def is_plain_name(value: object) -> bool:
+    """Whether `require_name` certainly accepts it: a quick look that most names pass."""
+    return type(value) is str and value.isprintable() and 0 < len(value) <= MAX_NAME_CHARACTERS
 
 
 def require_name(field: str, value: str) -> None:

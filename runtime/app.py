@@ -123,8 +123,7 @@ class App:
         Every one is checked before the first is stored. Raises as `enqueue`.
         """
         running = self._require_running()
-        build = running.admission.event
-        events = [build(service, one.message, tenant=one.tenant, key=one.key, by=by, event_id=one.id) for one in many]
+        events = running.admission.events(service, many, by=by)
         await running.append(events)
         return [event.id for event in events]
 

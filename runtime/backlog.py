@@ -93,16 +93,16 @@ class Backlog:
     def admit(self, entries: Sequence[Entry]) -> None:
         """Take committed entries, which must come in log order."""
         touched: dict[str, Consumer] = {}
+        queues, consumers, window = self._queues, self._consumers, self._window
         for entry in entries:
-            queue = self._queue_of(entry)
-            if entry.seq <= queue.tail:
+            queue = queues.get(entry.queue) or self._add_queue(entry)
+            seq, tail = entry.seq, queue.tail
+            if seq <= tail:
                 continue
-            direct = not queue.behind and queue.waiting < self._window
-            queue.tail = entry.seq
-            consumer = self._consumers.get(queue.service)
-            if direct and consumer is not None:
+            queue.tail = seq
+            if queue.loaded >= tail and queue.waiting < window and queue.service in consumers:
+                touched[queue.service] = consumer = consumers[queue.service]
                 self._load(queue, entry, consumer)
-                touched[queue.service] = consumer
         if entries:
             self.last_seq = max(self.last_seq, entries[-1].seq)
         for consumer in touched.values():
@@ -218,10 +218,8 @@ class Backlog:
             self._hungry[queue.id] = None
             self._wake.set()
 
-    def _queue_of(self, entry: Entry) -> Queue:
-        queue = self._queues.get(entry.queue)
-        if queue is None:
-            event = entry.event
-            queue = Queue(entry.queue, event.service, event.tenant, entry.seq - 1, entry.seq - 1)
-            self._queues[queue.id] = queue
+    def _add_queue(self, entry: Entry) -> Queue:
+        event = entry.event
+        queue = Queue(entry.queue, event.service, event.tenant, entry.seq - 1, entry.seq - 1)
+        self._queues[queue.id] = queue
         return queue

@@ -75,15 +75,16 @@ class Codec:
     def __init__(self, definition: ServiceDefinition) -> None:
         self._decoders = definition.decoders()
         self._encode = msgspec.json.Encoder().encode
+        self._names: dict[type, str] = {}
         self.names = definition.message_names()
 
     def name_of(self, message: Message) -> str | None:
         """The name of a message's class, or None where the service does not take it."""
-        for kind in type(message).__mro__:
-            name = DYNAMIC if kind is dict else kind.__name__
-            if name in self._decoders and kind is not object:
-                return name
-        return None
+        kind = type(message)
+        name = self._names.get(kind)
+        if name is None and (name := self._find_name(kind)) is not None:
+            self._names[kind] = name
+        return name
 
     def encode(self, message: Message) -> bytes:
         return self._encode(message)
@@ -91,6 +92,10 @@ class Codec:
     def decode(self, name: str, payload: bytes) -> Message:
         """Raises KeyError for a name the service does not take, msgspec.DecodeError for a payload that does not fit."""
         return self._decoders[name].decode(payload)  # type: ignore[no-any-return] # decoders of messages alone
+
+    def _find_name(self, kind: type) -> str | None:
+        names = (DYNAMIC if base is dict else base.__name__ for base in kind.__mro__ if base is not object)
+        return next((name for name in names if name in self._decoders), None)
 
     def decode_event(self, event: Event) -> Message:
         return self.decode(event.type, event.payload)

@@ -63,7 +63,7 @@ class Running:
         self.admission = Admission(
             services,
             Limits(max_payload_bytes=settings.max_payload_bytes, max_delay_seconds=settings.max_delay_seconds),
-            new_id=IdSource(self.clock.now).new_id,
+            ids=IdSource(self.clock.now),
             clock=self.clock,
         )
         self.machinery = self._build_machinery()

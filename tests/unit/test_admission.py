@@ -44,7 +44,7 @@ def admission() -> Admission:
     }
     clock = SystemClock()
     limits = Limits(max_payload_bytes=100, max_delay_seconds=60.0)
-    return Admission(services, limits, new_id=IdSource(clock.now).new_id, clock=clock)
+    return Admission(services, limits, ids=IdSource(clock.now), clock=clock)
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(admission: Admission) -> None:

@@ -33,7 +33,7 @@ def event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Col
     return [
         [event.id for event in events],
         [event.attempt for event in events],
-        [queues[event.service, event.tenant] for event in events],
+        queue_ids(events, queues),
         [shard_of(event.tenant, event.key, shards, event.id) for event in events],
         [event.key for event in events],
         [event.type for event in events],
@@ -45,14 +45,44 @@ def event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Col
     ]
 
 
+def short_event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Columns:
+    """As `event_columns`, for a statement that fills in what `same` and `present` leave out: half of what is sent."""
+    ids, attempts, queue_ids, shard_ids, keys, types, payloads, accepted_at, by, causes, origins = event_columns(
+        events, queues, shards
+    )
+    return [
+        ids,
+        same(attempts),
+        queue_ids,
+        shard_ids,
+        present(keys),
+        same(types),
+        payloads,
+        same(accepted_at),
+        same(by),
+        present(causes),
+        present(origins),
+    ]
+
+
+def same(values: list[Any]) -> list[Any]:
+    """One value for all rows where all are equal."""
+    return values[:1] if values and values.count(values[0]) == len(values) else values
+
+
+def present(values: list[Any]) -> list[Any]:
+    """No value where all are None."""
+    return [] if values.count(None) == len(values) else values
+
+
 def outcome_columns(outcomes: Sequence[Outcome]) -> Columns:
-    """seq, kind, started_at, finished_at, error."""
+    """seq, kind, started_at, finished_at, error, for a statement that fills in what `same` and `present` leave out."""
     return [
         [outcome.seq for outcome in outcomes],
-        [outcome.kind for outcome in outcomes],
+        same([outcome.kind for outcome in outcomes]),
         [outcome.started_at for outcome in outcomes],
         [outcome.finished_at for outcome in outcomes],
-        [outcome.error for outcome in outcomes],
+        present([outcome.error for outcome in outcomes]),
     ]
 
 
@@ -81,6 +111,10 @@ def dead_letter_columns(letters: Sequence[DeadLetter]) -> Columns:
         [letter.cause.message for letter in letters],
         [letter.cause.stack for letter in letters],
     ]
+
+
+def queue_ids(events: Sequence[Event], queues: QueueIds) -> list[int]:
+    return [queues[event.service, event.tenant] for event in events]
 
 
 def queued_events(batch: Batch) -> list[Event]:

@@ -17,7 +17,9 @@ from runtime.store.postgres.columns import (
     event_columns,
     outcome_columns,
     placed,
+    queue_ids,
     queued_events,
+    short_event_columns,
 )
 from runtime.store.postgres.errors import translated
 from runtime.store.postgres.fence import Fence
@@ -27,8 +29,6 @@ from runtime.store.records import Batch, Entry
 
 COPY_EVENTS = 200
 """From how many events on COPY is faster, although it takes five round trips where the statement takes one."""
-
-FENCE_ARGUMENTS = 3
 
 
 class Write:
@@ -70,20 +70,20 @@ class Writer:
         shards = len(lease.shards)
         queues = await self._queues.of((event.service, event.tenant) for event in queued_events(batch))
         arguments: list[Any] = [*self._fence.arguments(lease)]
-        if batch.delayed or batch.dead_letters or (batch.events and batch.outcomes):
-            name = "write_batch"
-            arguments += event_columns(batch.events, queues, shards)
-            arguments += outcome_columns(batch.outcomes)
-            arguments += delayed_columns(batch.delayed, queues, shards)
-            arguments += dead_letter_columns(batch.dead_letters)
-        elif batch.events:
+        if batch.events or batch.delayed or batch.dead_letters:
             name = "write_events"
-            arguments += event_columns(batch.events, queues, shards)
+            arguments += short_event_columns(batch.events, queues, shards)
+            if batch.outcomes or batch.delayed or batch.dead_letters:
+                name = "write_log"
+                arguments += outcome_columns(batch.outcomes)
+            if batch.delayed or batch.dead_letters:
+                name = "write_batch"
+                arguments += delayed_columns(batch.delayed, queues, shards)
+                arguments += dead_letter_columns(batch.dead_letters)
         else:
             name = "write_outcomes"
             arguments += outcome_columns(batch.outcomes)
-        queue_ids = [queues[event.service, event.tenant] for event in batch.events]
-        return Write(batch, lease, self._sql[name], arguments, queue_ids)
+        return Write(batch, lease, self._sql[name], arguments, queue_ids(batch.events, queues))
 
     async def commit(self, batch: Batch) -> list[Entry]:
         """Write a batch by itself. Raises as `Store.commit` does."""
@@ -97,15 +97,16 @@ class Writer:
 
     async def _copy(self, batch: Batch) -> list[Entry]:
         """Append many events by COPY, which cannot leave out what was stored before: then it raises."""
-        write = await self.prepare(Batch(events=batch.events))
         rest = await self.prepare(msgspec.structs.replace(batch, events=[]))
-        count = len(batch.events)
-        fence, columns = write.arguments[:FENCE_ARGUMENTS], write.arguments[FENCE_ARGUMENTS:]
-        with self._fence.under(write.lease):
+        events, lease = batch.events, rest.lease
+        queues = await self._queues.of((event.service, event.tenant) for event in events)
+        columns = event_columns(events, queues, len(lease.shards))
+        count = len(events)
+        with self._fence.under(lease):
             async with self._pool.transaction() as connection:
                 if len(rest.batch):
                     await connection.fetch(rest.sql, *rest.arguments)
-                last_seq = await connection.fetchval(self._sql["enter"], *fence, count)
+                last_seq = await connection.fetchval(self._sql["enter"], *self._fence.arguments(lease), count)
                 seqs = range(last_seq - count + 1, last_seq + 1)
                 await connection.copy_records_to_table(
                     "event_log",
@@ -113,7 +114,7 @@ class Writer:
                     columns=[*EVENT_COLUMNS, "seq"],
                     records=zip(*columns, seqs, strict=True),
                 )
-        return placed(batch.events, write.queue_ids, last_seq, seqs)
+        return placed(events, queue_ids(events, queues), last_seq, seqs)
 
     @contextlib.contextmanager
     def under(self, write: Write) -> Iterator[None]:

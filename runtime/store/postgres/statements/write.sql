@@ -1,12 +1,15 @@
 -- name: write_events
 -- Appends events: $1 to $3 are the fence. Answers where the log ends and which numbers were used: a duplicate uses none.
+-- A column whose values are all equal is sent as one value, one that is all null as none: unnest makes up for it with
+-- nulls. Reading and writing arrays is most of what a small batch costs.
 WITH fence AS MATERIALIZED (
     SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
 ),
 appended AS (
     INSERT INTO {schema}.event_log
         (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
-    SELECT e.id, e.attempt, e.queue, e.shard, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.cause, e.origin,
+    SELECT e.id, coalesce(e.attempt, $5[1]), e.queue, e.shard, e.key, coalesce(e.type, $9[1]), e.payload,
+           coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin,
            fence.last_seq - cardinality($4) + e.place
     FROM fence,
          unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
@@ -24,22 +27,23 @@ WITH fence AS MATERIALIZED (
 ),
 ended AS (
     INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
-    SELECT o.seq, o.kind, o.started_at, o.finished_at, o.error
+    SELECT o.seq, coalesce(o.kind, $5[1]), o.started_at, o.finished_at, o.error
     FROM fence,
          unnest($4::bigint[], $5::smallint[], $6::double precision[], $7::double precision[], $8::text[])
          AS o (seq, kind, started_at, finished_at, error)
 )
 SELECT last_seq, NULL::bigint[] AS seqs FROM fence;
 
--- name: write_batch
--- All that a batch can hold: the fence, events ($4), outcomes ($15), delayed events ($20), dead letters ($32).
+-- name: write_log
+-- What most batches hold: the fence, events ($4), outcomes ($15).
 WITH fence AS MATERIALIZED (
     SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
 ),
 appended AS (
     INSERT INTO {schema}.event_log
         (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
-    SELECT e.id, e.attempt, e.queue, e.shard, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.cause, e.origin,
+    SELECT e.id, coalesce(e.attempt, $5[1]), e.queue, e.shard, e.key, coalesce(e.type, $9[1]), e.payload,
+           coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin,
            fence.last_seq - cardinality($4) + e.place
     FROM fence,
          unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
@@ -50,7 +54,34 @@ appended AS (
 ),
 ended AS (
     INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
-    SELECT o.seq, o.kind, o.started_at, o.finished_at, o.error
+    SELECT o.seq, coalesce(o.kind, $16[1]), o.started_at, o.finished_at, o.error
+    FROM fence,
+         unnest($15::bigint[], $16::smallint[], $17::double precision[], $18::double precision[], $19::text[])
+         AS o (seq, kind, started_at, finished_at, error)
+)
+SELECT last_seq, (SELECT array_agg(seq) FROM appended) AS seqs FROM fence;
+
+-- name: write_batch
+-- All that a batch can hold: the fence, events ($4), outcomes ($15), delayed events ($20), dead letters ($32).
+WITH fence AS MATERIALIZED (
+    SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
+),
+appended AS (
+    INSERT INTO {schema}.event_log
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
+    SELECT e.id, coalesce(e.attempt, $5[1]), e.queue, e.shard, e.key, coalesce(e.type, $9[1]), e.payload,
+           coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin,
+           fence.last_seq - cardinality($4) + e.place
+    FROM fence,
+         unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
+                $11::double precision[], $12::text[], $13::uuid[], $14::uuid[])
+         WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, place)
+    ON CONFLICT DO NOTHING
+    RETURNING seq
+),
+ended AS (
+    INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
+    SELECT o.seq, coalesce(o.kind, $16[1]), o.started_at, o.finished_at, o.error
     FROM fence,
          unnest($15::bigint[], $16::smallint[], $17::double precision[], $18::double precision[], $19::text[])
          AS o (seq, kind, started_at, finished_at, error)

@@ -1,0 +1,97 @@
+"""Records that go into one commit of the journal, and who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from runtime.store.records import Batch, Delayed, Event
+
+
+class Recorder(Protocol):
+    """Who wants to know that its outcomes are on disk."""
+
+    def recorded(self, batch: Batch) -> None: ...
+
+
+class Fate:
+    """What becomes of something that many wait for. Cheaper than a shielded future for each of them."""
+
+    __slots__ = ("_error", "_waiters", "settled")
+
+    def __init__(self) -> None:
+        self.settled = False
+        self._error: Exception | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def settle(self, error: Exception | None = None) -> None:
+        """Let everyone go on, or fail with `error`. The first time counts."""
+        if self.settled:
+            return
+        self.settled = True
+        self._error = error
+        for waiter in self._waiters:
+            if waiter.done():  # cancelled
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+        self._waiters.clear()
+
+    async def wait(self) -> None:
+        """Return once it is settled. Raises what it was settled with."""
+        if self.settled:
+            if self._error is not None:
+                raise self._error
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+
+class CommitGroup:
+    """A batch that grows until the journal takes it."""
+
+    __slots__ = ("accepted", "batch", "count", "ended", "recorders", "unsure")
+
+    def __init__(self) -> None:
+        self.batch = Batch()
+        self.count = 0
+        self.unsure = False
+        """Whether a commit was begun whose end is not known; it stays so when the journal itself is restarted."""
+        self.accepted = Fate()
+        """Whether the events are stored, or why they were refused."""
+        self.ended = Fate()
+        """Whether nothing of it is left to write."""
+        self.recorders: list[tuple[Recorder, Batch]] = []
+
+    def add(self, records: Sequence[Event | Delayed]) -> None:
+        events, delayed = self.batch.events, self.batch.delayed
+        for record in records:
+            if isinstance(record, Event):
+                events.append(record)
+            else:
+                delayed.append(record)
+        self.count += len(records)
+
+    def record(self, batch: Batch, recorder: Recorder) -> None:
+        merge(self.batch, batch)
+        self.count += len(batch)
+        self.recorders.append((recorder, batch))
+
+    def settle(self, error: Exception | None = None) -> None:
+        self.accepted.settle(error)
+        self.ended.settle(error)
+
+
+def merge(whole: Batch, part: Batch) -> None:
+    """Add the records of a batch to another."""
+    whole.outcomes += part.outcomes
+    if part.events:
+        whole.events += part.events
+    if part.delayed:
+        whole.delayed += part.delayed
+    if part.dead_letters:
+        whole.dead_letters += part.dead_letters
