@@ -109,18 +109,19 @@ class Backlog:
             consumer.pump()
         self._report_progress()
 
-    def started(self, entry: Entry) -> None:
-        """An entry left its window."""
-        queue = self._queues[entry.queue]
-        queue.waiting -= 1
+    def started(self, queue_id: int, count: int) -> None:
+        """So many entries left the window of a queue."""
+        queue = self._queues[queue_id]
+        queue.waiting -= count
         if queue.waiting <= self._window // 2:
             self._feed(queue)
 
-    def recorded(self, entries: Iterable[Entry]) -> None:
-        """The outcomes of entries are on disk."""
-        for entry in entries:
-            self._queues[entry.queue].watermark.done(entry.seq)
-            self._moved.add(entry.queue)
+    def recorded(self, queue_id: int, seqs: Iterable[int]) -> None:
+        """The outcomes of entries of a queue are on disk."""
+        done = self._queues[queue_id].watermark.done
+        for seq in seqs:
+            done(seq)
+        self._moved.add(queue_id)
         self._report_progress()
 
     def watermark_of(self, queue_id: int) -> int:

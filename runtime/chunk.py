@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,11 +54,13 @@ class ChunkRun:
         "seconds",
         "slot",
     )
+    _todo: list[Chunk]
+    """The parts still to run, the next one last."""
 
     def __init__(self, service: Service, chunk: Chunk, slot: int) -> None:
         self._service = service
         self._life = service.life
-        self._todo: deque[Chunk] = deque((chunk,))
+        self._todo = [chunk]
         self._unit: UnitOfWork | None = None
         self.chunk = chunk
         self.slot = slot
@@ -90,7 +91,7 @@ class ChunkRun:
         if not self._todo:
             self._service.left(self)
             return
-        self._current = self._todo.popleft()
+        self._current = self._todo.pop()
         self._index = 0
         self._batch = Batch()
         self._unit = None
@@ -102,7 +103,8 @@ class ChunkRun:
     def succeeded(self, delivery: Delivery, emitted: list[Event | Delayed]) -> None:
         if self._unit is not None:
             self._unit.keep_event()
-        outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, delivery.started_at, self.now())
+        started_at = delivery.started_at
+        outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, started_at, started_at + delivery.run_seconds)
         self._batch.outcomes.append(outcome)
         for one in emitted:
             if isinstance(one, Delayed):
@@ -125,42 +127,44 @@ class ChunkRun:
             return
         if self._unit is not None:
             self._unit.undo_event()
-        self._todo.appendleft(self._current[self._index :])
+        self._todo.append(self._current[self._index :])
         self._settle()
 
     def recorded(self, batch: Batch) -> None:
         """The journal wrote the outcomes of this part."""
-        entries = {taken.entry.seq: taken.entry for taken in self.chunk}
-        self._service.recorded([entries[outcome.seq] for outcome in batch.outcomes])
+        self._service.recorded(self.chunk[0].entry.queue, [outcome.seq for outcome in batch.outcomes])
 
     def _advance(self, delivery: Delivery) -> None:
-        seq = delivery.entry.seq
-        self.seconds[seq] = self.seconds.get(seq, 0.0) + delivery.run_seconds
+        seq, seconds = delivery.entry.seq, self.seconds
+        seconds[seq] = seconds.get(seq, 0.0) + delivery.run_seconds
         self._index += 1
-        if self._is_lost():
+        if self._unit is not None and self._unit.lost:
             self._service.background(self._run_again())
-        else:
+        elif self._index < len(self._current):
             self._deliver()
+        else:
+            self._settle()
 
     def _is_lost(self) -> bool:
         return self._unit is not None and self._unit.lost
 
     def _deliver(self) -> None:
+        service = self._service
         while self._index < len(self._current):
             entry = self._current[self._index].entry
             try:
-                message = self._service.codec.decode_event(entry.event)
+                message = service.codec.decode_event(entry.event)
             except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
                 undecodable = UndecodableError(
                     f"payload does not fit {entry.event.type or 'a dynamic event'!r}: {error}"
                 )
-                self._service.failures.add(self._batch, entry, undecodable, self.now())
+                service.failures.add(self._batch, entry, undecodable, self.now())
                 self._index += 1
                 continue
             if self._unit is not None:
                 self._unit.begin_event()
             try:
-                self._service.cell_for(entry, self.slot).post(Delivery(self, entry, message))
+                service.cell_for(entry, self.slot).post(Delivery(self, entry, message))
             except ActorStoppedError:
                 self.abandoned()
             return
@@ -181,7 +185,7 @@ class ChunkRun:
 
     def _split(self) -> None:
         """Let each event run by itself."""
-        self._todo.extendleft([taken] for taken in reversed(self._current))
+        self._todo.extend([taken] for taken in reversed(self._current))
 
     def _bury(self, error: Exception) -> None:
         """Have the one event at hand fail."""
@@ -233,7 +237,7 @@ class ChunkRun:
         LOGGER.warning("a chunk of %s lost its connection and runs again", self._service.name)
         await self._roll_back()
         await self._service.wait_database()
-        self._todo.appendleft(self._current)
+        self._todo.append(self._current)
         self.start()
 
     async def _find_culprit(self, error: Exception) -> None:

@@ -98,4 +98,4 @@ class Codec:
         return next((name for name in names if name in self._decoders), None)
 
     def decode_event(self, event: Event) -> Message:
-        return self.decode(event.type, event.payload)
+        return self._decoders[event.type].decode(event.payload)  # type: ignore[no-any-return] # as `decode`

@@ -23,16 +23,23 @@ class Run(Transactional, Protocol):
     def abandoned(self) -> None: ...
 
 
-class Delivery:
-    """Mail that carries an event. Its failure is charged to the event, not to the actor."""
+class Delivery(EventContext):
+    """Mail that carries an event, and the context in which it is handled: one object for each event.
 
-    __slots__ = ("_began", "_context", "_run", "entry", "message", "run_seconds", "sent_at", "started_at")
+    Its failure is charged to the event, not to the actor.
+    """
+
+    __slots__ = ("_began", "_run", "entry", "message", "run_seconds", "sent_at", "started_at")
 
     explains_failure = True
 
     def __init__(self, run: Run, entry: Entry, message: Message) -> None:
-        self._run = run
-        self._context: EventContext | None = None
+        self._run = self._transaction = run
+        self._event = event = entry.event
+        self._open = True
+        self.event_id = event.id
+        self.attempt = event.attempt
+        self.emitted = []
         self.entry = entry
         self.message = message
         self.sent_at = self._began = run.monotonic()
@@ -41,25 +48,22 @@ class Delivery:
 
     def open(self, surroundings: Surroundings) -> Context:
         run = self._run
+        self._surroundings = surroundings
         self.started_at = run.now()
         self._began = run.monotonic()
-        self._context = EventContext(surroundings, self.entry.event, run)
-        return self._context
+        return self
 
     def succeed(self, result: object) -> None:  # noqa: ARG002 # nobody waits for an event's result
-        self._run.succeeded(self, self._close())
+        run = self._run
+        self.run_seconds = run.monotonic() - self._began
+        self._open = False
+        run.succeeded(self, self.emitted)
 
     def fail(self, error: BaseException) -> None:
-        self._close()
+        self.run_seconds = self._run.monotonic() - self._began
+        self._open = False
         self._run.failed(self, error)
 
     def abandon(self, error: BaseException) -> None:  # noqa: ARG002 # the event stays in the log
-        self._close()
+        self._open = False
         self._run.abandoned()
-
-    def _close(self) -> list[Event | Delayed]:
-        self.run_seconds = self._run.monotonic() - self._began
-        if self._context is None:
-            return []
-        self._context.close()
-        return self._context.emitted

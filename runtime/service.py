@@ -133,16 +133,16 @@ class Service:
                 if not chunk:
                     break
                 self._quiet.clear()
-                for taken in chunk:
-                    self.backlog.started(taken.entry)
+                self.backlog.started(chunk[0].entry.queue, len(chunk))
                 ChunkRun(self, chunk, self._slots.pop()).start()
         finally:
             self._pumping = False
 
     def left(self, run: ChunkRun) -> None:
         """A chunk has left its slot."""
+        complete, seconds = self._fair.complete, run.seconds
         for taken in run.chunk:
-            self._fair.complete(taken, run.seconds.get(taken.entry.seq, 0.0))
+            complete(taken, seconds.get(taken.entry.seq, 0.0))
         self._handled += len(run.chunk)
         if self._accepting:
             self._slots.append(run.slot)
@@ -150,8 +150,8 @@ class Service:
         if not self._fair.running:
             self._quiet.set()
 
-    def recorded(self, entries: Iterable[Entry]) -> None:
-        self.backlog.recorded(entries)
+    def recorded(self, queue: int, seqs: Iterable[int]) -> None:
+        self.backlog.recorded(queue, seqs)
 
     def cell_for(self, entry: Entry, slot: int) -> Cell:
         return self._instances.for_slot(entry.event.tenant, entry.event.key, slot)

@@ -67,9 +67,10 @@ class World:
         waiting = self.collector.waiting
         entries = [waiting.popleft() for _ in range(min(count, len(waiting)))]
         for entry in entries:
-            self.backlog.started(entry)
+            self.backlog.started(entry.queue, 1)
         await self.store.commit(Batch(outcomes=[Outcome(e.seq, OutcomeKind.DONE, NOW, NOW) for e in entries]))
-        self.backlog.recorded(entries)
+        for entry in entries:
+            self.backlog.recorded(entry.queue, [entry.seq])
 
     async def finish(self) -> None:
         while self.unadmitted:
