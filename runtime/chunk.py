@@ -81,6 +81,11 @@ class ChunkRun:
             self._unit.begin_event()
         return self._unit.database
 
+    @property
+    def _queue(self) -> int:
+        """All of a chunk is of one tenant and service."""
+        return self.chunk[0].entry.queue
+
     def start(self) -> None:
         """Run the next part of the chunk, or leave the slot."""
         if self._life is not self._service.life:
@@ -129,10 +134,6 @@ class ChunkRun:
             self._unit.undo_event()
         self._todo.append(self._current[self._index :])
         self._settle()
-
-    def recorded(self, batch: Batch) -> None:
-        """The journal wrote the outcomes of this part."""
-        self._service.recorded(self.chunk[0].entry.queue, [outcome.seq for outcome in batch.outcomes])
 
     def _advance(self, delivery: Delivery) -> None:
         seq, seconds = delivery.entry.seq, self.seconds
@@ -191,13 +192,13 @@ class ChunkRun:
         """Have the one event at hand fail."""
         failed = Batch()
         self._service.failures.add(failed, self._current[0].entry, error, self.now())
-        self._service.journal.record(failed, self)
+        self._service.journal.record(failed, self._queue)
 
     def _settle(self) -> None:
         if self._unit is not None and self._unit.opened:
             self._service.background(self._commit(self._unit))
             return
-        self._service.journal.record(self._batch, self)
+        self._service.journal.record(self._batch, self._queue)
         self.start()
 
     async def _commit(self, unit: UnitOfWork) -> None:
@@ -219,7 +220,7 @@ class ChunkRun:
             await self._find_culprit(error)
             return
         reach("chunk.after_commit")
-        self.recorded(self._batch)
+        self._service.recorded(self._queue, [outcome.seq for outcome in self._batch.outcomes])
         self.start()
 
     async def _took_place(self) -> bool:

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
 from runtime.store.records import Batch, Delayed, Event
-
-
-class Recorder(Protocol):
-    """Who wants to know that its outcomes are on disk."""
-
-    def recorded(self, batch: Batch) -> None: ...
 
 
 class Fate:
@@ -54,10 +47,12 @@ class Fate:
 class CommitGroup:
     """A batch that grows until the journal takes it."""
 
-    __slots__ = ("accepted", "batch", "count", "ended", "recorders", "unsure")
+    __slots__ = ("accepted", "batch", "count", "ended", "own", "recorded", "unsure")
 
     def __init__(self) -> None:
         self.batch = Batch()
+        self.own = Batch()
+        """The part that handlers made: outcomes, and what belongs to them."""
         self.count = 0
         self.unsure = False
         """Whether a commit was begun whose end is not known; it stays so when the journal itself is restarted."""
@@ -65,7 +60,9 @@ class CommitGroup:
         """Whether the events are stored, or why they were refused."""
         self.ended = Fate()
         """Whether nothing of it is left to write."""
-        self.recorders: list[tuple[Recorder, Batch]] = []
+        self.recorded: dict[int, list[int]] = {}
+        """The numbers of the outcomes, by queue. Lists of numbers, not of objects: a deep line costs the collector
+        of garbage nothing."""
 
     def add(self, records: Sequence[Event | Delayed]) -> None:
         events, delayed = self.batch.events, self.batch.delayed
@@ -76,10 +73,15 @@ class CommitGroup:
                 delayed.append(record)
         self.count += len(records)
 
-    def record(self, batch: Batch, recorder: Recorder) -> None:
+    def record(self, batch: Batch, queue: int) -> None:
         merge(self.batch, batch)
+        merge(self.own, batch)
         self.count += len(batch)
-        self.recorders.append((recorder, batch))
+        seqs = self.recorded.get(queue)
+        if seqs is None:
+            seqs = self.recorded[queue] = []
+        for outcome in batch.outcomes:
+            seqs.append(outcome.seq)  # most batches have one
 
     def settle(self, error: Exception | None = None) -> None:
         self.accepted.settle(error)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from runtime.commit_group import CommitGroup, Recorder, merge
+from runtime.commit_group import CommitGroup
 from runtime.core.supervision_errors import describe
 from runtime.crash_points import reach
 from runtime.errors import CommitUnknownError, LeaseLostError, StoreError, StoreUnavailableError
@@ -49,11 +49,13 @@ class Journal:
         *,
         appending: asyncio.Lock,
         admit: Callable[[Sequence[Entry]], None],
+        recorded: Callable[[int, Sequence[int]], None],
         on_written: Callable[[Batch], None],
     ) -> None:
         self._store = store
         self._appending = appending
         self._admit = admit
+        self._recorded = recorded
         self._on_written = on_written
         self._groups: deque[CommitGroup] = deque()
         self._writing: CommitGroup | None = None
@@ -98,9 +100,9 @@ class Journal:
         for group in groups:
             await group.accepted.wait()
 
-    def record(self, batch: Batch, recorder: Recorder) -> None:
-        """Write outcomes and what belongs to them; `recorder.recorded(batch)` is called once they are on disk."""
-        self._open_group().record(batch, recorder)
+    def record(self, batch: Batch, queue: int) -> None:
+        """Write outcomes of entries of a queue and what belongs to them; `recorded` is told once they are on disk."""
+        self._open_group().record(batch, queue)
         self._unrecorded += len(batch.outcomes)
 
     async def flush(self) -> None:
@@ -188,9 +190,7 @@ class Journal:
     async def _refuse(self, group: CommitGroup, error: Exception) -> None:
         """The database will not have these events; the outcomes that shared their batch are written without them."""
         LOGGER.error("the database refused a batch of %d records: %s", len(group.batch), describe(error))
-        own = Batch()
-        for _, batch in group.recorders:
-            merge(own, batch)
+        own = group.own
         if len(own) == len(group.batch):
             raise error
         group.accepted.settle(StoreError(f"the database refused the events: {describe(error)}"))
@@ -204,8 +204,8 @@ class Journal:
         self._unrecorded -= len(group.batch.outcomes)
         group.settle()
         reach("journal.before_recorded")
-        for recorder, batch in group.recorders:
-            recorder.recorded(batch)
+        for queue, seqs in group.recorded.items():
+            self._recorded(queue, seqs)
         self._on_written(group.batch)
 
     async def _pause(self, error: StoreUnavailableError) -> None:
@@ -213,4 +213,3 @@ class Journal:
             LOGGER.warning("the journal waits for the database: %s", error)
         self.waiting_for = str(error)
         await asyncio.sleep(RETRY_SECONDS)
-

@@ -149,7 +149,9 @@ class Running:
         appending = asyncio.Lock()
         backlog = Backlog(self.store, self.settings.window)
         delays = Delays(self.store, backlog, appending, self.clock)
-        journal = Journal(self.store, appending=appending, admit=backlog.admit, on_written=self._written)
+        journal = Journal(
+            self.store, appending=appending, admit=backlog.admit, recorded=backlog.recorded, on_written=self._written
+        )
         return Machinery(
             store=self.store,
             journal=journal,

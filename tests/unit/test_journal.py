@@ -15,6 +15,8 @@ from runtime.store.memory import MemoryStore
 from runtime.store.records import Batch, Entry, Outcome, OutcomeKind
 from tests.records import NOW, make_event, make_events, new_id
 
+QUEUE = 1
+
 
 class FaultyStore(MemoryStore):
     """Raises what it is told to before or after it commits."""
@@ -52,15 +54,22 @@ class Parts:
     def __init__(self) -> None:
         self.store = FaultyStore()
         self.admitted: list[Entry] = []
-        self.recorded_batches: list[Batch] = []
+        self.recorded: list[int] = []
         self.writing: asyncio.Task[None]
-        self.journal = Journal(self.store, appending=asyncio.Lock(), admit=self._admit, on_written=lambda _batch: None)
+        self.journal = Journal(
+            self.store,
+            appending=asyncio.Lock(),
+            admit=self._admit,
+            recorded=self._recorded,
+            on_written=lambda _batch: None,
+        )
 
     def _admit(self, entries: Sequence[Entry]) -> None:
         self.admitted += entries
 
-    def recorded(self, batch: Batch) -> None:
-        self.recorded_batches.append(batch)
+    def _recorded(self, queue: int, seqs: Sequence[int]) -> None:
+        assert queue == QUEUE
+        self.recorded += seqs
 
 
 @pytest.fixture
@@ -141,21 +150,21 @@ async def test_refused_events_reach_their_producer_and_outcomes_are_written_with
     poison = make_event()
     parts.store.poison = {poison.id}
     refused = asyncio.create_task(parts.journal.append([poison]))
-    parts.journal.record(batch, parts)
+    parts.journal.record(batch, QUEUE)
     with pytest.raises(StoreError, match="refused the events: ValueError: bad row"):
         await refused
     await parts.journal.flush()
-    assert parts.recorded_batches == [batch]
+    assert parts.recorded == [outcome.seq for outcome in batch.outcomes]
     assert parts.store.batches == [1, 1]
 
 
 async def test_outcomes_are_reported_once_they_are_on_disk(parts: Parts) -> None:
     await parts.journal.append(make_events(3))
     batch = Batch(outcomes=[Outcome(entry.seq, OutcomeKind.DONE, NOW, NOW) for entry in parts.admitted])
-    parts.journal.record(batch, parts)
-    assert parts.recorded_batches == []
+    parts.journal.record(batch, QUEUE)
+    assert parts.recorded == []
     await parts.journal.flush()
-    assert parts.recorded_batches == [batch]
+    assert parts.recorded == [outcome.seq for outcome in batch.outcomes]
     assert parts.journal.unrecorded == 0
 
 
@@ -164,7 +173,7 @@ async def test_too_many_unwritten_outcomes_saturate_it(parts: Parts) -> None:
     parts.store.held.clear()
     for entry in parts.admitted:
         assert not parts.journal.saturated
-        parts.journal.record(Batch(outcomes=[Outcome(entry.seq, OutcomeKind.DONE, NOW, NOW)]), parts)
+        parts.journal.record(Batch(outcomes=[Outcome(entry.seq, OutcomeKind.DONE, NOW, NOW)]), QUEUE)
     assert parts.journal.saturated
     parts.store.held.set()
     await parts.journal.flush()
