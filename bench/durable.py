@@ -25,8 +25,10 @@ TENANTS = [f"tenant-{number}" for number in range(10)]
 PAYLOAD_BYTES = 200
 CHUNK = 100
 """Events that share a slot's turn, as a user with small handlers would set it."""
-CALL = 10_000
+CALL = 2_000
 """Events to one call of `enqueue_many`."""
+PRODUCERS = 4
+"""Tasks that call it, so that events are made while others are written."""
 _RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -47,6 +49,8 @@ class Gate:
 
     def __init__(self) -> None:
         self.opened = asyncio.Event()
+        self.reached = asyncio.Event()
+        """Set once a handler waits at it."""
         self.open = False
 
     def release(self) -> None:
@@ -58,14 +62,11 @@ class Worker(Actor):
     """Does nothing, once the gate is open."""
 
     gate: Gate
-    first_at = 0.0
-    """When the first event was handled, in monotonic seconds."""
 
     async def work(self, message: Work) -> None:
         del message
         if not Worker.gate.open:
-            if not Worker.first_at:
-                Worker.first_at = time.monotonic()
+            Worker.gate.reached.set()
             await Worker.gate.opened.wait()
 
 
@@ -87,12 +88,16 @@ def events(count: int, *, keyed: bool = False) -> Iterator[Enqueue]:
         yield Enqueue(message=Work(FIRST + number, FILLER), tenant=TENANTS[number % tenants], key=key)
 
 
-async def fill(app: App, count: int) -> float:
+async def fill(app: App, count: int, *, producers: int = PRODUCERS) -> float:
     """Enqueue events in bulk; returns how many a second."""
     began = time.perf_counter()
-    rest = events(count)
-    while call := list(islice(rest, CALL)):
-        await app.enqueue_many(SERVICE, call)
+    rest = events(count)  # shared: each takes the next ones
+
+    async def produce() -> None:
+        while call := list(islice(rest, CALL)):
+            await app.enqueue_many(SERVICE, call)
+
+    await asyncio.gather(*(produce() for _ in range(producers)))
     return count / (time.perf_counter() - began)
 
 

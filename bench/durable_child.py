@@ -17,7 +17,6 @@ from bench.durable import CHUNK, Worker, drain, fill, make_app, resident_bytes
 from bench.loops import loop_name, run_on
 from runtime import Running, Settings
 
-POLL_SECONDS = 0.001
 SETTLE_SECONDS = 0.5
 """After which the windows are full."""
 
@@ -47,8 +46,7 @@ async def main(work: str, folder: Path, count: int) -> None:
 
 
 async def _drain(started: Running, count: int) -> None:
-    while not Worker.first_at:
-        await asyncio.sleep(POLL_SECONDS)
+    await Worker.gate.reached.wait()
     await asyncio.sleep(SETTLE_SECONDS)
     waiting = resident_bytes()
     rate = await drain(started, count)
@@ -56,8 +54,7 @@ async def _drain(started: Running, count: int) -> None:
 
 
 async def _serve() -> None:
-    while not Worker.first_at:
-        await asyncio.sleep(POLL_SECONDS)
+    await Worker.gate.reached.wait()
     _say("serving")
 
 

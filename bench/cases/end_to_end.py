@@ -9,14 +9,17 @@ from bench.peers import measure_pgqueuer
 
 QUESTION = "How many waiting events a second are handled to a recorded outcome, beside PgQueuer?"
 
+DEFAULT_CHUNK = 1
+"""What a service has that says nothing."""
+
 
 def measure(quick: bool) -> Measurement:  # noqa: FBT001 # the signature of every case
     return run_on(loop_name(), _measure(10_000 if quick else 100_000, quick=quick))
 
 
 async def _measure(count: int, *, quick: bool) -> Measurement:
-    chunked = await _rate(count, chunk_size=CHUNK)
-    default = await _rate(count)
+    chunked = await _rate(count, CHUNK)
+    default = await _rate(count, DEFAULT_CHUNK)
     async with database() as url:
         peer = await measure_pgqueuer(url, quick=quick)
     metrics = {"rate": (chunked, "events/s"), "rate_default": (default, "events/s")}
@@ -27,7 +30,7 @@ async def _measure(count: int, *, quick: bool) -> Measurement:
     return measurement(metrics, loop=loop_name(), events=count, service_chunk=CHUNK, peer=note)
 
 
-async def _rate(count: int, **settings: int) -> float:
-    async with database() as url, running(app := make_app(**settings), url) as started:
+async def _rate(count: int, chunk_size: int) -> float:
+    async with database() as url, running(app := make_app(chunk_size=chunk_size), url) as started:
         await fill(app, count)
         return await drain(started, count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from bench.case import Measurement
-from bench.durable import CALL, Worker, database, fill, make_app, measurement, running
+from bench.durable import CALL, PRODUCERS, Worker, database, fill, make_app, measurement, running
 from bench.durable_limits import COPY_BATCH, Copy, raw
 from bench.loops import loop_name, run_on
 
@@ -22,16 +22,20 @@ async def _measure(count: int, rounds: int) -> Measurement:
         copy = Copy(connection)
         await copy.rate(COPY_BATCH)
         await fill(app, CALL)
-        pairs = [(await copy.rate(count), await fill(app, count)) for _ in range(rounds)]
+        found = [
+            (await copy.rate(count), await fill(app, count), await fill(app, count, producers=1)) for _ in range(rounds)
+        ]
         Worker.gate.release()
     return measurement(
         {
-            "rate": (statistics.median(rate for _, rate in pairs), "events/s"),
-            "copy_rate": (statistics.median(limit for limit, _ in pairs), "rows/s"),
-            "ratio": (statistics.median(rate / limit for limit, rate in pairs), "x"),
+            "rate": (statistics.median(rate for _, rate, _ in found), "events/s"),
+            "rate_alone": (statistics.median(rate for _, _, rate in found), "events/s"),
+            "copy_rate": (statistics.median(limit for limit, _, _ in found), "rows/s"),
+            "ratio": (statistics.median(rate / limit for limit, rate, _ in found), "x of raw COPY"),
         },
         loop=loop_name(),
         events=count,
         events_per_call=CALL,
+        producers=PRODUCERS,
         copy_batch=COPY_BATCH,
     )

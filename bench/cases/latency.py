@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 
 from bench.case import Measurement
@@ -30,19 +31,19 @@ def measure(quick: bool) -> Measurement:  # noqa: FBT001 # the signature of ever
 
 async def _measure(count: int) -> Measurement:
     Stopwatch.began = {}
+    sent: dict[int, float] = {}
+    commits: list[float] = []
     async with database() as url, running(app := make_app(Stopwatch), url) as started, raw(url) as connection:
-        sent: dict[int, float] = {}
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        copy, pace = Copy(connection), _Pace(2 * PER_SECOND)
         for number in range(FIRST, FIRST + WARM_UP + count):
-            await asyncio.sleep(due - loop.time())
-            due += 1 / PER_SECOND
+            await pace.wait()
             sent[number] = time.perf_counter()
             await app.enqueue(SERVICE, Work(number, FILLER), tenant=TENANTS[number % len(TENANTS)])
+            await pace.wait()
+            commits.append(await copy.commit_seconds(number - FIRST))
         await started.wait_idle(SERVICE)
-        commit = await Copy(connection).commit_seconds(count)
     waits = sorted(Stopwatch.began[number] - at for number, at in list(sent.items())[WARM_UP:])
-    p50 = waits[len(waits) // 2]
+    p50, commit = statistics.median(waits), statistics.median(commits[WARM_UP:])
     return measurement(
         {
             "p50": (p50, "s"),
@@ -54,3 +55,16 @@ async def _measure(count: int) -> Measurement:
         events=count,
         events_per_second=PER_SECOND,
     )
+
+
+class _Pace:
+    """So many turns a second, however long each takes."""
+
+    def __init__(self, per_second: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._due = self._loop.time()
+        self._step = 1.0 / per_second
+
+    async def wait(self) -> None:
+        self._due += self._step
+        await asyncio.sleep(self._due - self._loop.time())

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-import asyncpg
-import uvloop
-from pgqueuer import AsyncpgDriver, Job, Queries, QueueManager
-from pgqueuer.types import QueueExecutionMode
+from bench.durable_limits import raw
+from bench.loops import loop_name, run_on
 
 ENTRYPOINT = "work"
 BATCH = 500
@@ -19,24 +17,26 @@ PAYLOAD = b"x" * 200
 
 async def drain(url: str, count: int) -> float:
     """Enqueue jobs in bulk, then handle them all; returns how many a second the second part does."""
-    connection = await asyncpg.connect(url)
-    queries = Queries(AsyncpgDriver(connection))
-    await queries.install()
-    for _ in range(0, count, CALL):
-        size = min(CALL, count)
-        await queries.enqueue([ENTRYPOINT] * size, [PAYLOAD] * size, [0] * size)
-    manager = QueueManager(queries)
+    # an extra: it must be possible to import this module without
+    from pgqueuer import AsyncpgDriver, Job, Queries, QueueManager  # type: ignore[import-not-found] # noqa: PLC0415
+    from pgqueuer.types import QueueExecutionMode  # type: ignore[import-not-found] # noqa: PLC0415
 
-    @manager.entrypoint(ENTRYPOINT)
-    async def work(job: Job) -> None:
-        del job
+    async with raw(url) as connection:
+        queries = Queries(AsyncpgDriver(connection))
+        await queries.install()
+        for start in range(0, count, CALL):
+            size = min(CALL, count - start)
+            await queries.enqueue([ENTRYPOINT] * size, [PAYLOAD] * size, [0] * size)
+        manager = QueueManager(queries)
 
-    began = time.perf_counter()
-    await manager.run(batch_size=BATCH, mode=QueueExecutionMode.drain)
-    seconds = time.perf_counter() - began
-    await connection.close()
-    return count / seconds
+        @manager.entrypoint(ENTRYPOINT)  # type: ignore[untyped-decorator] # as above
+        async def work(job: Job) -> None:
+            del job
+
+        began = time.perf_counter()
+        await manager.run(batch_size=BATCH, mode=QueueExecutionMode.drain)
+        return count / (time.perf_counter() - began)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{uvloop.run(drain(sys.argv[1], int(sys.argv[2])))}\n")
+    sys.stdout.write(f"{run_on(loop_name(), drain(sys.argv[1], int(sys.argv[2])))}\n")
