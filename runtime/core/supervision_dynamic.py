@@ -232,6 +232,7 @@ class DynamicMachine:
         else:
             delay = delay_seconds(self._supervision.backoff, child.count_failure(quiet=quiet), self._random)
             child.restart_reason = describe(reason)
+            child.waits_for = child.name
             self._due[child.name] = self._now + delay
             self._out.append(ScheduleRestart(child.name, delay))
 
@@ -268,7 +269,7 @@ class DynamicMachine:
 
     def _start(self, child: ChildRecord) -> None:
         self._lives += 1
-        child.state, child.life = ChildState.STARTING, self._lives
+        child.state, child.life, child.waits_for = ChildState.STARTING, self._lives, None
         self._out.append(StartChild(child.name, child.life, self._supervision.start_seconds))
 
     def _stop(self, child: ChildRecord) -> None:
@@ -314,6 +315,7 @@ class DynamicMachine:
         waiting = {child.name for child in children if child.state is ChildState.DOWN}
         assert waiting == set(self._due), "a child that is down waits for its restart, and no other does"
         for child in children:
+            assert (child.waits_for is not None) == (child.name in self._due)
             assert not child.doomed or child.state in {ChildState.STARTING, ChildState.STOPPING}
             assert child.doomed or child.state is not ChildState.STOPPING
             assert child.up_ticket is None or child.unborn, f"{child.name!r} runs and nobody was told"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,10 +12,10 @@ from random import Random
 import pytest
 
 from actors.errors import SpecError
-from actors.spec import Intensity, Restart, Supervision
+from actors.spec import Backoff, Intensity, Restart, Supervision
 from runtime.core.supervision_errors import RestartLimitError, StartIgnoredError, StartTimeoutError
 from runtime.errors import ConflictError, NotFoundError
-from runtime.supervisor import ChildSpec
+from runtime.supervisor import ChildSpec, OnExit
 from runtime.supervisor_dynamic import DynamicSupervisor
 from tests.unit.supervisor_suite.scene import AT_ONCE, BOOM, SHUTDOWN, Scene, Worker, looked_after
 from tests.unit.supervisor_suite.virtual_time import VirtualClock, on_virtual_time, rest
@@ -258,6 +259,38 @@ async def test_it_is_a_child_of_a_supervisor_that_restarts_it_empty() -> None:
         assert [child.restarts for child in supervisor.which_children()] == [1]
         assert (crowd.supervisor.node().state, crowd.listed()) == ("running", "")
         assert supervisor.count_children().supervisors == 1
+
+
+@on_virtual_time
+async def test_a_child_that_is_terminated_while_it_waits_leaves_no_timer() -> None:
+    crowd = Crowd(Supervision(backoff=Backoff(initial_seconds=60.0, max_seconds=60.0)))
+    async with crowd.running("a") as supervisor:
+        await crowd.exit("a")
+        assert [child.state for child in supervisor.which_children()] == ["waiting"]
+        await supervisor.terminate_child("a")
+        assert crowd.listed() == ""
+        assert not supervisor._timers
+
+
+@on_virtual_time
+async def test_a_start_that_succeeds_although_it_was_cut_is_stopped() -> None:
+    crowd = Crowd()
+    late = crowd.prepare("a")
+    original = late.start
+
+    async def start(on_exit: OnExit) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(math.inf)
+        await original(on_exit)
+
+    late.start = start  # type: ignore[method-assign]
+    async with crowd.running() as supervisor:
+        starting = asyncio.create_task(supervisor.start_child("a"))
+        await rest()
+        await supervisor.terminate_child("a")
+        with pytest.raises(ConflictError, match="'a' was stopped before it ran"):
+            await starting
+        assert crowd.log == ["start a", "stop a"]
 
 
 @on_virtual_time
