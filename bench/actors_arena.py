@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from actors import Actor, ActorError, Bounded, Ref, Supervision
 from runtime.cell import Cell
+from runtime.cell_place import DEFAULT_SUPERVISION
 from runtime.children import spawn_child
 from runtime.clock import SystemClock
 from runtime.run_queue import RunQueue
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 ROOT = "bench"
 STOP_SECONDS = 60.0
-_SUPERVISION = Supervision()
 
 
 class Arena:
@@ -68,7 +68,7 @@ class _Surroundings:
         supervision: Supervision | None,
         mailbox: Bounded | None = None,
     ) -> Coroutine[Any, Any, Ref]:
-        return spawn_child(cast("Machinery", self), parent, actor, name, supervision or _SUPERVISION, mailbox)
+        return spawn_child(cast("Machinery", self), parent, actor, name, supervision or DEFAULT_SUPERVISION, mailbox)
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:  # noqa: ARG002 # the protocol's signature
         raise ActorError(f"a benchmark has no service {service!r}")

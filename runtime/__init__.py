@@ -2,7 +2,8 @@
 
 from runtime.app import App, Enqueue
 from runtime.definition import ServiceDefinition
+from runtime.routing import Routing
 from runtime.running import Running
 from runtime.settings import Settings
 
-__all__ = ["App", "Enqueue", "Running", "ServiceDefinition", "Settings"]
+__all__ = ["App", "Enqueue", "Routing", "Running", "ServiceDefinition", "Settings"]

@@ -20,6 +20,7 @@ from actors.errors import ActorError, NotARequestError
 from actors.message import Request
 from runtime.cell_state import CellState
 from runtime.current_task import swap_current_task
+from runtime.development import refuse_cycle
 from runtime.letter import Letter, differs
 
 if TYPE_CHECKING:
@@ -110,12 +111,14 @@ class Adopted:
 
 
 # One function, as each call on this path costs a tenth of an ask.
-async def ask(cell: Cell, request: Request[R], timeout_seconds: float) -> R:  # noqa: PLR0912
+async def ask(cell: Cell, request: Request[R], timeout_seconds: float) -> R:  # noqa: C901, PLR0912
     """Raises what the handler raised, TimeoutError, NotARequestError, and as `tell`."""
     kind = type(request)
     if kind not in cell.requests:
         require_request(cell, request)
     context, queue = copy_context(), cell.queue
+    if queue.development is not None:
+        refuse_cycle(cell)
     if cell.state is IDLE and queue.parked and queue.inline_budget > 0:
         queue.inline_budget -= 1
         standby = queue.parked.pop()

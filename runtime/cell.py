@@ -17,8 +17,9 @@ from actors.ref import Ref
 from actors.spec import Supervision
 from runtime.asking import Adopted, cancelled_from_within, explain
 from runtime.cell_life import CellLife
-from runtime.cell_place import BUSY, IDLE, NEW, READY
+from runtime.cell_place import BUSY, DEFAULT_SUPERVISION, IDLE, NEW, READY
 from runtime.cell_state import Record
+from runtime.development import handle
 from runtime.letter import Letter, abandon, message_of
 from runtime.mailbox import Mail, MailboxStatistics
 from runtime.refs import CellRef
@@ -48,23 +49,36 @@ class Cell(CellLife):
     def post(self, mail: Mail) -> None:
         """Put mail into the mailbox, whatever room there is. Raises ActorStoppedError."""
         self.require_method(mail.message)
-        self._put(mail)
+        self.accept(mail, whatever_room=True)
 
-    def accept(self, item: Any) -> None:
+    def accept(self, item: Any, *, whatever_room: bool = False) -> None:
         """Put a message or a letter into the mailbox, whatever the state.
 
         Raises ActorStoppedError, and MailboxFullError as the policy has it.
         """
-        limit = self.limit
-        if limit is not None and (limit.senders or len(self.mail or ()) >= limit.capacity) and not self._stopping:
+        if self.stopping:
+            self.owner.dropped(self, message_of(item), "the actor has stopped")
+            raise ActorStoppedError(f"{self.path} has stopped")
+        mail, queue, limit = self.mail, self.queue, self.limit
+        if mail is None:
+            mail = self.mail = queue.mailboxes.pop() if queue.mailboxes else deque()
+        if limit is not None and (limit.senders or len(mail) >= limit.capacity) and not whatever_room:
             self._overflow(item)
-        else:
-            self._put(item)
+            return
+        mail.append(item)
+        if self.state is IDLE or self.state is NEW:
+            self.state = READY
+            if limit is None:
+                self.inbox = mail
+            queue.ready.append(self)
+            if queue.lead is None:
+                queue.pass_lead()
+            self.waiting_since = queue.now
 
     def must_wait(self) -> bool:
         """Whether there is no room, and who sends waits for it."""
         limit = self.limit
-        if limit is None or not limit.waits or self._stopping:
+        if limit is None or not limit.waits or self.stopping:
             return False
         return bool(limit.senders) or len(self.mail or ()) >= limit.capacity
 
@@ -76,23 +90,6 @@ class Cell(CellLife):
             self._drop(item, "the mailbox is full")
         except ActorStoppedError:
             pass  # noted already
-
-    def _put(self, item: Any) -> None:
-        if self._stopping:
-            self.owner.dropped(self, message_of(item), "the actor has stopped")
-            raise ActorStoppedError(f"{self.path} has stopped")
-        mail, queue = self.mail, self.queue
-        if mail is None:
-            mail = self.mail = queue.mailboxes.pop() if queue.mailboxes else deque()
-        mail.append(item)
-        if self.state is IDLE or self.state is NEW:
-            self.state = READY
-            if self.limit is None:
-                self.inbox = mail
-            queue.ready.append(self)
-            if queue.lead is None:
-                queue.pass_lead()
-            self.waiting_since = queue.now
 
     def _overflow(self, item: Any) -> None:
         limit, mail = self.limit, self.mail
@@ -146,7 +143,7 @@ class Cell(CellLife):
         self.runner = runner
         self.state = BUSY
         hang = None
-        if self.supervision.hang_seconds != math.inf:
+        if self.supervision is not DEFAULT_SUPERVISION and self.supervision.hang_seconds != math.inf:
             hang, limit = self._watch_progress(runner), 1
         base, methods, cancelling, handled, changed = self.base, self.methods, runner.cancelling, 0, False
         try:
@@ -169,7 +166,7 @@ class Cell(CellLife):
                         item = mail.popleft()
                         handled += 1
                         method = methods.get(type(item))
-                        if method is not None:
+                        if method is not None:  # a bare message
                             result = method(instance, item)
                             if type(result) is CoroutineType:
                                 await result
@@ -211,7 +208,9 @@ class Cell(CellLife):
 
     async def _read(self, instance: Actor, letter: Letter) -> None:
         method = self.methods[type(letter.message)]
-        if letter.context is None:
+        if self.queue.development is not None:
+            result = await handle(self, letter.context, method, instance, letter.message)
+        elif letter.context is None:
             result = method(instance, letter.message)
             if type(result) is CoroutineType:
                 result = await result
@@ -225,15 +224,19 @@ class Cell(CellLife):
 
     async def _deliver(self, instance: Actor, mail: Mail) -> None:
         usual, instance._context = instance._context, mail.open(self)
-        result = self.methods[type(mail.message)](instance, mail.message)
-        if type(result) is CoroutineType:
-            result = await result
+        method = self.methods[type(mail.message)]
+        if self.queue.development is not None:
+            result = await handle(self, None, method, instance, mail.message)
+        else:
+            result = method(instance, mail.message)
+            if type(result) is CoroutineType:
+                result = await result
         instance._context = usual
         mail.succeed(result)
 
     async def _cancelled(self, item: Any, error: asyncio.CancelledError) -> None:
         hung, self.hung = self.hung, None
-        if self._stopping or hung is not None:
+        if self.stopping or hung is not None:
             if self.runner is not None:
                 self.runner.uncancel()
             if hung is not None:

@@ -76,7 +76,7 @@ class CellLife(CellPlace):
 
     def stop_failed(self) -> None:
         """Stop for good where it failed: it is not restarted."""
-        self._stopping = True
+        self.stopping = True
         self.become_stopped(self.last_reason)
 
     def cancel(self) -> None:
@@ -99,12 +99,12 @@ class CellLife(CellPlace):
 
     def notify(self, notice: Message) -> None:
         """Have a message of the runtime handled before those of others."""
-        if not self._stopping:
+        if not self.stopping:
             self.command(notice)
 
     def child_gave_up(self, reason: BaseException) -> None:
         """The supervision of its children has given up: that is a failure of the parent."""
-        if not self._stopping:
+        if not self.stopping:
             self.command(reason)
 
     def put_first(self, messages: deque[Any]) -> None:
@@ -134,7 +134,7 @@ class CellLife(CellPlace):
     def _stop_at_once(self) -> bool:
         if self.state is STOPPED:
             return True
-        self._stopping = True
+        self.stopping = True
         self.inbox = None
         quiet = self.state is IDLE and self.children is None and self.ties is None and not self.control
         if (quiet and "on_stop" not in self.actor._actor_hooks) or self.state is NEW or self.state is FAILED:
@@ -160,7 +160,7 @@ class CellLife(CellPlace):
             if command is STOP:
                 await self._end_life(None)
                 self.become_stopped(None)
-            elif self.instance is None or self._stopping:
+            elif self.instance is None or self.stopping:
                 pass  # what it was about has ended
             elif command is QUIT:
                 await self._quit()
@@ -178,7 +178,7 @@ class CellLife(CellPlace):
         if reason is RESTART:
             reason, explained = ActorError(f"{self.path}: it asked for its restart"), True
         await self._end_life(reason)
-        if self._stopping:
+        if self.stopping:
             return
         self._note(reason)
         if not explained:
@@ -197,7 +197,7 @@ class CellLife(CellPlace):
         if reason is not None:
             await self.crashed(reason, explained=False)
             return
-        self._stopping = True
+        self.stopping = True
         self.inbox = None
         await self._end_life(None)
         self.become_stopped(None)
@@ -211,7 +211,7 @@ class CellLife(CellPlace):
 
     async def _live(self) -> None:
         """See that there is a life, unless it failed and has to wait."""
-        while self.instance is None and self.state is BUSY and not self._stopping:
+        while self.instance is None and self.state is BUSY and not self.stopping:
             await self._begin_life()
 
     async def _begin_life(self) -> None:
@@ -226,7 +226,7 @@ class CellLife(CellPlace):
         except Exception as error:  # noqa: BLE001 # whatever a hook raises is the owner's to judge
             self.instance = None
             self._note(error)
-            if not self._stopping:
+            if not self.stopping:
                 self.state = FAILED
                 self.owner.cell_failed(cast("Any", self), error)
             self._report_start(error)
@@ -289,7 +289,7 @@ class CellLife(CellPlace):
             await within(self.base.copy(), hook())
         except asyncio.CancelledError:
             runner = asyncio.current_task()
-            if not self._stopping or runner is None:
+            if not self.stopping or runner is None:
                 raise
             runner.uncancel()
             raise ActorError(f"{self.path}: a hook was cancelled because it took too long") from None

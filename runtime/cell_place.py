@@ -34,7 +34,6 @@ class CellPlace:
         "_failure",
         "_on_started",
         "_stopped",
-        "_stopping",
         "actor",
         "adopted",
         "base",
@@ -58,6 +57,7 @@ class CellPlace:
         "service",
         "since",
         "state",
+        "stopping",
         "supervision",
         "tenant",
         "ties",
@@ -109,7 +109,7 @@ class CellPlace:
         self._failure: BaseException | None = None
         self._on_started: Callable[[BaseException | None], None] | None = None
         self._stopped: asyncio.Future[None] | None = None
-        self._stopping = False
+        self.stopping = False
 
     @property
     def name(self) -> str:
@@ -119,6 +119,11 @@ class CellPlace:
     def idle(self) -> bool:
         """Whether nothing waits for it and nothing runs."""
         return (self.state is IDLE or self.state is NEW) and not self.mail
+
+    @property
+    def load(self) -> int:
+        """How many messages wait or are handled."""
+        return len(self.mail or ()) + (self.state is BUSY)
 
     @property
     def starting(self) -> bool:

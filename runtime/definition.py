@@ -12,7 +12,8 @@ from actors.actor import Actor
 from actors.errors import SpecError
 from actors.mailbox import Bounded
 from actors.message import DYNAMIC, Message, message_name
-from actors.spec import Metadata, RetryPolicy, Supervision
+from actors.spec import Metadata, RetryPolicy, Supervision, require_positive
+from runtime.routing import Routing
 from runtime.store.records import Event
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -41,6 +42,10 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = Metadata()
     mailbox: Bounded | None = None
     """For messages in memory; events wait in the log."""
+    routing: Routing = Routing.ROUND_ROBIN
+    """For messages in memory to a service that is not keyed."""
+    idle_seconds: float | None = None
+    """A keyed service's actor that had nothing to do for so long, and up to twice that, is stopped until needed."""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -50,6 +55,12 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, field)
             if not low <= value <= high:
                 raise SpecError(field, f"must be between {low} and {high}, not {value}")
+        if self.keyed and self.routing is not Routing.ROUND_ROBIN:
+            raise SpecError("routing", "a keyed service has one actor for each key, so there is nothing to choose")
+        if self.idle_seconds is not None:
+            require_positive("idle_seconds", self.idle_seconds)
+            if not self.keyed:
+                raise SpecError("idle_seconds", "is for keyed services; a pool keeps its actors")
 
     def decoders(self) -> Mapping[str, msgspec.json.Decoder[Any]]:
         """A decoder for each message the service takes, by the message's name."""

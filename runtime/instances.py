@@ -21,6 +21,7 @@ from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
 from runtime.definition import ServiceDefinition
 from runtime.errors import InvalidInputError
+from runtime.routing import Routing, consistent_slot, shortest
 from runtime.run_queue import RunQueue
 from runtime.tree import TreeNode
 
@@ -74,6 +75,8 @@ class Instances:
         self._restarts: deque[float] = deque()
         self._timers: set[asyncio.TimerHandle] = set()
         self._passivations: set[asyncio.Task[None]] = set()
+        self._idle: dict[Cell, int] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
         self._turns = itertools.cycle(range(definition.slots))
 
     def __len__(self) -> int:
@@ -88,14 +91,28 @@ class Instances:
     def for_message(self, tenant: str | None, key: str | None) -> Cell:
         """The actor for a message in memory. Raises InvalidInputError."""
         if not self._definition.keyed:
-            slot = next(self._turns)
+            slot = self._pick(tenant, key)
             return self._cells.get((None, slot)) or self._make((None, slot), None, None, str(slot))
         if tenant is None or key is None:
             raise InvalidInputError("key", f"{self._definition.name} has one actor per tenant and key; give both")
         return self._keyed(tenant, key)
 
+    def _pick(self, tenant: str | None, key: str | None) -> int:
+        match self._definition.routing:
+            case Routing.LEAST_MAILBOX:
+                cells = (self._cells.get((None, slot)) for slot in range(self._definition.slots))
+                return shortest([cell.load if cell is not None else 0 for cell in cells])
+            case Routing.CONSISTENT_HASH:
+                if key is None:
+                    raise InvalidInputError("key", f"{self._definition.name} chooses by tenant and key; give a key")
+                return consistent_slot(tenant or "", key, self._definition.slots)
+            case _:
+                return next(self._turns)
+
     async def stop(self, shutdown_seconds: float) -> None:
         """Stop every actor, all at the same time."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -119,6 +136,9 @@ class Instances:
         self._on_restart(reason)
         pause = delay_seconds(supervision.backoff, len(self._restarts), self._environment.random)
         LOGGER.warning("%s crashed and restarts in %.3f s: %s", cell.path, pause, cell.last_reason)
+        if pause <= 0:
+            cell.start()
+            return
         timer = asyncio.get_running_loop().call_later(pause, self._restart, cell)
         self._timers.add(timer)
 
@@ -178,7 +198,26 @@ class Instances:
             mailbox=self._definition.mailbox,
         )
         self._cells[identity] = cell
+        self._expect_sweep()
         return cell
+
+    def _sweep(self) -> None:
+        """Passivate those that did nothing since the last time."""
+        before, self._idle = self._idle, {}
+        for cell in list(self._cells.values()):
+            if not cell.idle:
+                continue
+            if before.get(cell) == cell.handled:
+                self._passivate(cell)
+            else:
+                self._idle[cell] = cell.handled
+        self._sweep_timer = None
+        self._expect_sweep()
+
+    def _expect_sweep(self) -> None:
+        seconds = self._definition.idle_seconds
+        if seconds is not None and self._sweep_timer is None and self._cells:
+            self._sweep_timer = asyncio.get_running_loop().call_later(seconds, self._sweep)
 
     def _passivate_one(self) -> None:
         longest_unused = next((cell for cell in self._cells.values() if cell.idle), None)

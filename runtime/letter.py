@@ -14,6 +14,7 @@ import msgspec
 
 from actors.errors import ActorError
 from actors.message import Message
+from runtime.development import context_of_tell
 
 if TYPE_CHECKING:
     from runtime.cell import Cell
@@ -34,10 +35,7 @@ class Letter(msgspec.Struct, gc=False):
 def tell(cell: Cell, message: Message) -> None:
     if type(message) not in cell.methods:
         cell.require_method(message)
-    try:
-        item = message if copy_context() == cell.base else Letter(message, None, copy_context())
-    except Exception:  # noqa: BLE001 # values of context variables that cannot be compared
-        item = Letter(message, None, copy_context())
+    item = told(cell, message)
     inbox = cell.inbox
     if inbox is None:
         cell.accept(item)
@@ -52,6 +50,14 @@ def differs(context: Context, base: Context) -> bool:
         return True
 
 
+def told(cell: Cell, message: Message) -> Any:
+    """What is put into the mailbox for a message that nobody waits for."""
+    if cell.queue.development is not None:
+        return Letter(message, None, context_of_tell())
+    context = copy_context()
+    return Letter(message, None, context) if differs(context, cell.base) else message
+
+
 async def send(cell: Cell, message: Message) -> None:
     """As `tell`, but wait for room where the policy is to wait."""
     if not cell.must_wait():
@@ -59,8 +65,7 @@ async def send(cell: Cell, message: Message) -> None:
         return
     if type(message) not in cell.methods:
         cell.require_method(message)
-    context = copy_context()
-    item = Letter(message, None, context) if differs(context, cell.base) else message
+    item = told(cell, message)
     room: asyncio.Future[None] = cell.queue.new_future()
     assert cell.limit is not None
     cell.limit.senders.append((room, item))

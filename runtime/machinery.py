@@ -16,6 +16,7 @@ from actors.ref import Ref
 from actors.spec import Supervision
 from runtime.admission import Admission
 from runtime.backlog import Backlog
+from runtime.cell_place import DEFAULT_SUPERVISION
 from runtime.children import spawn_child
 from runtime.delays import Delays
 from runtime.errors import StoreUnavailableError, UnknownServiceError
@@ -29,9 +30,6 @@ from runtime.suspects import Suspects
 if TYPE_CHECKING:
     from runtime.cell import Cell
     from runtime.service import Service
-
-
-DEFAULT_SUPERVISION = Supervision()
 
 
 class Machinery(msgspec.Struct, kw_only=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from actors.message import Message, Request
 from actors.ref import DEFAULT_ASK_SECONDS
 from runtime.asking import ask
-from runtime.letter import Letter, send, tell
+from runtime.letter import differs, send, tell, told
 
 if TYPE_CHECKING:
     from runtime.cell import Cell
@@ -46,9 +46,9 @@ class CellRef:
         if type(message) not in cell.methods:
             cell.require_method(message)
         try:
-            item = message if copy_context() == cell.base else Letter(message, None, copy_context())
+            item = message if copy_context() == cell.base else told(cell, message)
         except Exception:  # noqa: BLE001 # values of context variables that cannot be compared
-            item = Letter(message, None, copy_context())
+            item = told(cell, message)
         inbox = cell.inbox
         if inbox is None:
             cell.accept(item)
@@ -56,7 +56,20 @@ class CellRef:
             inbox.append(item)
 
     async def send(self, message: Message) -> None:
-        await send(self._cell, message)
+        cell = self._cell
+        mail, limit = cell.mail, cell.limit
+        if (  # somebody works at it already, and there is room
+            mail is None
+            or limit is None
+            or len(mail) >= limit.capacity
+            or limit.senders
+            or cell.stopping
+            or type(message) not in cell.methods
+            or differs(copy_context(), cell.base)
+        ):
+            await send(cell, message)
+        else:
+            mail.append(message)
 
     def ask(self, request: Request[R], *, timeout_seconds: float = DEFAULT_ASK_SECONDS) -> Coroutine[Any, Any, R]:
         return ask(self._cell, request, timeout_seconds)

@@ -19,12 +19,13 @@ import enum
 import time
 import types
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Protocol
 
 from runtime.asking import Adopted, Standby
 from runtime.dead_messages import DeadMessages
 from runtime.deadlines import Deadlines
+from runtime.development import BlockingWatch, context_of_tell
 
 BATCH = 64
 """How many messages one actor handles before it goes to the back."""
@@ -65,7 +66,8 @@ NOTHING_LEFT, CONTEXT_CHANGED, TURN_OVER, CANCELLED = Verdict
 class RunQueue:
     """The actors that are ready, and the runners that serve them.
 
-    `inline_asks`: an ask of an idle actor is answered in the turn of who asks.
+    `inline_asks`: an ask of an idle actor is answered in the turn of who asks. `development`: see
+    `runtime.development`; None for the loop's debug mode.
     """
 
     __slots__ = (
@@ -75,6 +77,7 @@ class RunQueue:
         "closed",
         "dead",
         "deadlines",
+        "development",
         "inline_budget",
         "lead",
         "loop",
@@ -84,7 +87,7 @@ class RunQueue:
         "ready",
     )
 
-    def __init__(self, *, inline_asks: bool = True) -> None:
+    def __init__(self, *, inline_asks: bool = True, development: bool | None = None) -> None:
         self.base = contextvars.copy_context()
         """What the context of a message is compared with: only one that differs has to travel."""
         self.ready: deque[Runnable] = deque()
@@ -97,7 +100,12 @@ class RunQueue:
         self._runners: set[Runner] = set()
         self.now = time.monotonic()
         """When the present turn began."""
-        self._inline_limit = MESSAGES_PER_TURN if inline_asks else 0
+        if development is None:
+            development = _in_debug_mode()
+        self.development = BlockingWatch() if development else None
+        if development:
+            self.base = context_of_tell()  # equals no sender's, so that every message is put into a letter
+        self._inline_limit = MESSAGES_PER_TURN if inline_asks and not development else 0
         self.inline_budget = self._inline_limit
         """How many more asks may be answered in the turn of who asks; renewed whenever a runner gets a turn."""
         self.lead: Runner | None = None
@@ -218,7 +226,11 @@ class RunQueue:
     async def _serve(self, runner: Runner, context: contextvars.Context, adopted: Adopted | None) -> Verdict:
         ready, left = self.ready, MESSAGES_PER_TURN
         while adopted is not None or (ready and self.lead is runner):
-            used = await (adopted.cell if adopted is not None else ready.popleft()).drain(BATCH, runner, context)
+            runnable = adopted.cell if adopted is not None else ready.popleft()
+            if self.development is None:
+                used = await runnable.drain(BATCH, runner, context)
+            else:
+                used = await _watched(runnable.drain(1, runner, context), runnable, self.development)
             adopted = None
             if self.lead is None:
                 self.lead = runner
@@ -237,3 +249,32 @@ class RunQueue:
             if self.ready:
                 self.pass_lead()
         return CANCELLED
+
+
+def _in_debug_mode() -> bool:
+    try:
+        return asyncio.get_running_loop().get_debug()
+    except RuntimeError:  # made before the loop runs
+        return False
+
+
+@types.coroutine
+def _watched(draining: Coroutine[Any, Any, int], runnable: Any, watch: BlockingWatch) -> Generator[Any, Any, int]:
+    """Await a turn of an actor, and time each stretch of it without a pause."""
+    step: Callable[[Any], Any] = draining.send
+    argument: Any = None
+    while True:
+        watch.enter(runnable)
+        try:
+            awaited = step(argument)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return] # a generator's value carries no type
+        finally:
+            watch.leave()
+        try:
+            argument, step = (yield awaited), draining.send
+        except GeneratorExit:
+            draining.close()
+            raise
+        except BaseException as error:  # noqa: BLE001 # as above
+            argument, step = error, draining.throw

@@ -162,7 +162,7 @@ class Running:
             suspects=Suspects(self.store, journal.flush, backlog.watermark_of),
             clock=self.clock,
             random=self._random,
-            run_queue=RunQueue(),
+            run_queue=RunQueue(development=self.settings.development),
         )
 
     def _build_services(self, definitions: Mapping[str, ServiceDefinition]) -> Mapping[str, Service]:

@@ -35,6 +35,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many units of work may hold a database connection at once."""
     pooled_connections: bool = False
     """True behind a transaction pooler: no prepared statements are kept."""
+    development: bool | None = None
+    """Whether actors are watched for asks that would wait for each other and for handlers that block the event loop;
+    None for asyncio's debug mode. It makes messages in memory several times as dear."""
 
     def __post_init__(self) -> None:
         for field in ("max_payload_bytes", "max_delay_seconds", "window", "connections"):

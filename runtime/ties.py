@@ -17,6 +17,7 @@ from actors.errors import ActorError, ActorStoppedError, LinkedActorError, SpecE
 from actors.message import Message, ReceiveTimeout, Request, Terminated
 from actors.ref import Ref
 from runtime.core.supervision_errors import describe
+from runtime.letter import told
 
 if TYPE_CHECKING:
     from runtime.cell import Cell
@@ -48,7 +49,7 @@ class Ties:
         self._timers: set[ActorTimer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stash: deque[Any] = deque()
-        self._receive: asyncio.TimerHandle | None = None
+        self._receive: asyncio.Handle | None = None
         self._seconds = 0.0
         self._seen = 0
 
@@ -168,7 +169,7 @@ class Ties:
 class ActorTimer:
     """One of an actor's timers."""
 
-    __slots__ = ("_cell", "_every", "_handle", "_message", "_timers")
+    __slots__ = ("_cell", "_due", "_every", "_handle", "_message", "_timers")
 
     def __init__(
         self, cell: Cell, timers: set[ActorTimer], message: Message, first: float, every: float | None
@@ -177,7 +178,9 @@ class ActorTimer:
         self._timers = timers
         self._message = message
         self._every = every
-        self._handle = asyncio.get_running_loop().call_later(first, self._fire)
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + first
+        self._handle: asyncio.Handle = loop.call_at(self._due, self._fire)
 
     def cancel(self) -> None:
         self._timers.discard(self)
@@ -188,9 +191,9 @@ class ActorTimer:
             self._timers.discard(self)
         else:
             loop = asyncio.get_running_loop()
-            due = max(self._handle.when() + self._every, loop.time())  # in step, but never a burst after a long block
-            self._handle = loop.call_at(due, self._fire)
-        self._cell.accept_or_drop(self._message)
+            self._due = max(self._due + self._every, loop.time())  # in step, but never a burst after a long block
+            self._handle = loop.call_at(self._due, self._fire)
+        self._cell.accept_or_drop(told(self._cell, self._message))
 
 
 def _cell_behind(ref: Ref[Any]) -> Cell | None:

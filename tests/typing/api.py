@@ -12,17 +12,22 @@ import msgspec
 from actors import (
     Actor,
     Backoff,
+    Bounded,
     Database,
     Intensity,
     Metadata,
+    Overflow,
+    ReceiveTimeout,
     Ref,
     Request,
     Restart,
     RetryPolicy,
     Row,
     Supervision,
+    Terminated,
+    Timer,
 )
-from runtime import App, Enqueue, Running, ServiceDefinition, Settings
+from runtime import App, Enqueue, Routing, Running, ServiceDefinition, Settings
 
 
 class Order(msgspec.Struct):
@@ -102,3 +107,56 @@ async def use_reference(reference: Ref) -> None:
     reference.tell(Order("c"))
     open_orders: int = await reference.ask(CountOpen())
     assert open_orders
+
+
+class Stock(Actor[Order | Cancel | CountOpen | Terminated | ReceiveTimeout]):
+    def place(self, order: Order) -> None:
+        self.ctx.stash(order)
+
+    def cancel(self, cancel: Cancel) -> None:
+        self.ctx.unstash()
+
+    async def count(self, _question: CountOpen) -> int:
+        child: Ref[Order | Cancel | CountOpen] = await self.ctx.spawn(
+            Stock,
+            "child",
+            supervision=Supervision(restart=Restart.TEMPORARY),
+            mailbox=Bounded(10, Overflow.DROP_OLDEST),
+        )
+        self.ctx.watch(child)
+        self.ctx.link(child)
+        self.ctx.unwatch(child)
+        timer: Timer = self.ctx.schedule(Order("d"), after_seconds=1.0, every_seconds=2.0)
+        timer.cancel()
+        self.ctx.receive_timeout(3.0)
+        self.ctx.start_task(use())
+        return 0
+
+    def gone(self, notice: Terminated) -> None:
+        reason: str | None = notice.reason
+        self.ctx.log.info("%s has ended: %s", notice.path, reason)
+        self.ctx.stop()
+
+    def silence(self, notice: ReceiveTimeout) -> None:
+        seconds: float = notice.seconds
+        self.ctx.log.info("silent for %s s", seconds)
+        self.ctx.restart()
+
+
+app.service("stock", Stock, slots=4, routing=Routing.LEAST_MAILBOX, mailbox=Bounded(1024))
+
+
+async def use_typed_reference(stock: Ref[Order | CountOpen]) -> None:
+    stock.tell(Order("e"))
+    await stock.send(Order("e"))
+    stock.tell(Cancel(UUID(int=0)))  # type: ignore[arg-type] # it does not take this
+    await stock.send(Cancel(UUID(int=0)))  # type: ignore[arg-type] # as above
+    await stock.ask(Order("e"))  # type: ignore[arg-type] # it is no request
+    answer: str = await stock.ask(CountOpen())  # type: ignore[assignment] # it is answered with an int
+    anything: Ref = app.ref("stock")
+    narrower: Ref[Order] = stock
+    wider: Ref[Order | Cancel] = stock  # type: ignore[assignment] # it does not take all of these
+    assert answer
+    assert anything
+    assert narrower
+    assert wider

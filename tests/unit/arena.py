@@ -21,10 +21,10 @@ AT_ONCE = Supervision(backoff=Backoff(initial_seconds=0, max_seconds=0), shutdow
 class Arena:
     """What actors find around them, and the root's owner."""
 
-    def __init__(self, *, inline_asks: bool = True) -> None:
+    def __init__(self, *, inline_asks: bool = True, development: bool = False) -> None:
         self.clock = SystemClock()
         self.random = random.Random(0)
-        self.run_queue = RunQueue(inline_asks=inline_asks)
+        self.run_queue = RunQueue(inline_asks=inline_asks, development=development)
         self.failures: list[BaseException] = []
         self.dropped_messages: list[tuple[str, object, str]] = []
         self.root = Cell(
@@ -77,8 +77,8 @@ def cell_of(ref: Ref) -> Cell:
 
 
 @contextlib.asynccontextmanager
-async def arena(*, inline_asks: bool = True) -> AsyncIterator[Arena]:
-    made = Arena(inline_asks=inline_asks)
+async def arena(*, inline_asks: bool = True, development: bool = False) -> AsyncIterator[Arena]:
+    made = Arena(inline_asks=inline_asks, development=development)
     made.root.start()
     await made.root.ref.ask(Ping())
     try:
