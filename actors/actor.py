@@ -10,10 +10,10 @@ from actors.context import Context, Place
 from actors.database import Database
 from actors.errors import ActorError
 from actors.handler import HOOKS, Handler, Method, find_handlers
-from actors.ref import M
+from actors.ref import M_contra
 
 
-class Actor(Generic[M]):
+class Actor(Generic[M_contra]):
     """A class whose methods handle messages, one at a time.
 
     A public method, async or plain, whose only parameter is annotated with a `msgspec.Struct` class, a union of them,

@@ -152,11 +152,10 @@ async def use_typed_reference(stock: Ref[Order | CountOpen]) -> None:
     stock.tell(Cancel(UUID(int=0)))  # type: ignore[arg-type] # it does not take this
     await stock.send(Cancel(UUID(int=0)))  # type: ignore[arg-type] # as above
     await stock.ask(Order("e"))  # type: ignore[arg-type] # it is no request
-    answer: str = await stock.ask(CountOpen())  # type: ignore[assignment] # it is answered with an int
+    answer: str = await stock.ask(CountOpen())  # type: ignore[arg-type] # it is answered with an int
     anything: Ref = app.ref("stock")
     narrower: Ref[Order] = stock
     wider: Ref[Order | Cancel] = stock  # type: ignore[assignment] # it does not take all of these
-    assert answer
-    assert anything
-    assert narrower
-    assert wider
+    for reference in (anything, narrower, wider):
+        path: str = reference.path
+        assert path != answer

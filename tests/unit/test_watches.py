@@ -312,9 +312,7 @@ async def test_stashed_messages_come_back_first_and_in_order() -> None:
         await one.ask(Do(close))
         for n in range(3):
             one.tell(Note(str(n)))
-        opened = asyncio.ensure_future(
-            one.ask(Do(lambda clerk: (setattr(clerk, "closed", False), clerk.ctx.unstash())))
-        )
+        opened = asyncio.ensure_future(one.ask(Do(unstash)))
         await asyncio.sleep(0)
         one.tell(Note("after"))
         await opened
