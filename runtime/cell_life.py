@@ -225,6 +225,7 @@ class CellLife(CellPlace):
                 await self._guarded(lambda: instance.on_restart(failure))
         except Exception as error:  # noqa: BLE001 # whatever a hook raises is the owner's to judge
             self.instance = None
+            await self._release(error)
             self._note(error)
             if not self.stopping:
                 self.state = FAILED
@@ -247,13 +248,21 @@ class CellLife(CellPlace):
         instance._context = None
         if reason is not None and "before_restart" in hooks:
             await self._tolerated("before_restart", lambda: instance.before_restart(reason))
+        await self._stop_children()
+        if "on_stop" in hooks:
+            await self._tolerated("on_stop", instance.on_stop)
+        await self._release(reason)
+
+    async def _release(self, reason: BaseException | None) -> None:
+        """See that nothing is left of what this life has started."""
+        await self._stop_children()
+        if self.ties is not None:
+            await self.ties.end_life(None if isinstance(reason, QuitError) else reason)
+
+    async def _stop_children(self) -> None:
         if self.children is not None:
             children, self.children = self.children, None
             await children.stop()
-        if "on_stop" in hooks:
-            await self._tolerated("on_stop", instance.on_stop)
-        if self.ties is not None:
-            await self.ties.end_life(None if isinstance(reason, QuitError) else reason)
 
     def _note(self, reason: BaseException) -> None:
         self._failure = reason

@@ -78,6 +78,22 @@ class CellPlace:
         supervision: Supervision = DEFAULT_SUPERVISION,
         mailbox: Bounded | None = None,
     ) -> None:
+        self.settle(path, actor, service, tenant, key, owner, run_queue, clock, supervision, mailbox)
+
+    def settle(
+        self,
+        path: str,
+        actor: type[Actor],
+        service: str,
+        tenant: str | None,
+        key: str | None,
+        owner: Owner,
+        run_queue: RunQueue,
+        clock: Clock,
+        supervision: Supervision,
+        mailbox: Bounded | None,
+    ) -> None:
+        """What `__init__` does; apart, as calling a class with so many arguments takes as long as all of this."""
         self.path = path
         self.actor = actor
         self.service = service
@@ -129,6 +145,11 @@ class CellPlace:
     def starting(self) -> bool:
         """Whether somebody waits for its first start, and will be told of a failure."""
         return self._on_started is not None
+
+    @property
+    def ending(self) -> bool:
+        """Whether this life is over, or about to be."""
+        return self.stopping or (self.instance is None and self.state is BUSY)
 
     @property
     def stopped(self) -> bool:

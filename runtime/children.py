@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from actors.actor import Actor
-from actors.errors import SpecError
+from actors.errors import ActorStoppedError, SpecError
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Directive, Restart, Supervision
@@ -39,6 +39,8 @@ async def spawn_child(
     mailbox: Bounded | None = None,
 ) -> Ref:
     """Start a child of an actor and return its reference. Raises SpecError where the name is taken."""
+    if parent.ending:
+        raise ActorStoppedError(f"{parent.path} is ending and cannot have children any more")
     children = parent.children
     if children is None:
         children = parent.children = Children(machinery, parent, supervision)
@@ -92,17 +94,18 @@ class Children:
         if not name or "/" in name:
             raise SpecError("name", f"{name!r} must be one part of a path: not empty, and without a slash")
         machinery = self._machinery
-        cell = self._cells[name] = type(parent)(
+        cell = self._cells[name] = object.__new__(type(parent))
+        cell.settle(
             f"{parent.path}/{name}",
             actor,
-            service=parent.service,
-            tenant=parent.tenant,
-            key=parent.key,
-            owner=self,
-            run_queue=machinery.run_queue,
-            clock=machinery.clock,
-            supervision=supervision,
-            mailbox=mailbox,
+            parent.service,
+            parent.tenant,
+            parent.key,
+            self,
+            machinery.run_queue,
+            machinery.clock,
+            supervision,
+            mailbox,
         )
         return cell
 

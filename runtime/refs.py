@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import msgspec
+
 from actors.message import Message, Request
 from actors.ref import DEFAULT_ASK_SECONDS
 from runtime.asking import ask
@@ -26,13 +28,10 @@ class Addressee(Protocol):
     def cell(self) -> Cell: ...
 
 
-class CellRef:
-    """A reference to one actor of this process."""
+class CellRef(msgspec.Struct, frozen=True):
+    """A reference to one actor of this process. Two references to one actor are equal."""
 
-    __slots__ = ("_cell",)
-
-    def __init__(self, cell: Cell) -> None:
-        self._cell = cell
+    _cell: Cell
 
     @property
     def path(self) -> str:

@@ -355,3 +355,33 @@ async def test_children_end_before_their_parent_and_tasks_within_its_time() -> N
             await one.ask(Do(lambda clerk, name=name: clerk.ctx.spawn(Clerk, name)))  # type: ignore[misc]
         await cell_of(one).stop(1.0)
         assert TRACE == [("root/a/y", "stop"), ("root/a/x", "stop"), ("root/a", "stop")]
+
+
+class HalfStarted(Clerk):
+    async def on_start(self) -> None:
+        await self.ctx.spawn(Clerk, "child")
+        self.ctx.schedule(Note("never"), every_seconds=0.001)
+        raise RuntimeError("half started")
+
+
+class LateParent(Clerk):
+    async def on_stop(self) -> None:
+        try:
+            await self.ctx.spawn(Clerk, "orphan")
+        except ActorStoppedError as error:
+            self.trace(str(error))
+
+
+async def test_a_start_that_fails_leaves_neither_children_nor_timers() -> None:
+    async with arena() as actors:
+        with pytest.raises(RuntimeError, match="half started"):
+            await actors.make(HalfStarted, "half")
+        assert TRACE == [("root/half/child", "stop")]
+        await actors.make(Clerk, "half")
+
+
+async def test_nobody_gets_children_while_it_ends() -> None:
+    async with arena() as actors:
+        one = await actors.make(LateParent, "a")
+        await cell_of(one).stop(1.0)
+        assert TRACE == [("root/a", "root/a is ending and cannot have children any more")]
