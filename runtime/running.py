@@ -26,9 +26,10 @@ from runtime.machinery import Machinery
 from runtime.opening import open_store
 from runtime.operations import Operations, Readiness
 from runtime.parts import Part
+from runtime.retention import Retention
 from runtime.run_queue import RunQueue
 from runtime.service import Service
-from runtime.settings import Settings
+from runtime.settings import SECONDS_PER_DAY, Settings
 from runtime.store.records import Batch, Delayed, Event
 from runtime.supervisor import Supervisor
 from runtime.supervisor_child import Child, ChildSpec
@@ -45,9 +46,9 @@ HTTP_STOP_SECONDS = 5.0
 class Running:
     """An app at work. Made by `App.running`.
 
-    The tree: `postgres` (embedded server only), `store`, `journal`, `delays`, `refill`, `watermarks`, `suspects`,
-    `services`, `http`. Children start in this order and stop in the reverse, so that services find everything they
-    need, and what they still have to record is written before the store closes.
+    The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `refill`, `watermarks`,
+    `suspects`, `services`, `http`. Children start in this order and stop in the reverse, so that services find
+    everything they need, and what they still have to record is written before the store closes.
     """
 
     def __init__(
@@ -196,6 +197,7 @@ class Running:
     def _children(self) -> Iterator[Child]:
         server, clock, machinery, http = self._server, self.clock, self.machinery, self._http
         journal, backlog = machinery.journal, machinery.backlog
+        retention = Retention(self.store, clock, self.settings.retention_days * SECONDS_PER_DAY)
         if server is not None:
             yield Part("postgres", clock=clock, opening=server.start, work=self._watch_server, closing=server.stop)
         yield Part(
@@ -206,6 +208,7 @@ class Running:
             closing=self.keeper.close,
             detail=self.keeper.detail,
         )
+        yield Part("retention", clock=clock, opening=retention.open, work=retention.run, detail=retention.detail)
         yield Part(
             "journal",
             clock=clock,

@@ -14,6 +14,8 @@ DEFAULT_DATA_DIR = Path(".postroom")
 DEFAULT_MAX_PAYLOAD_BYTES = 1024 * 1024
 DEFAULT_MAX_DELAY_SECONDS = 600.0
 DEFAULT_WINDOW = 2000
+DEFAULT_RETENTION_DAYS = 7.0
+SECONDS_PER_DAY = 86_400.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +23,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `database` is a PostgreSQL URL; None starts the embedded server on `data_dir`. `http` is `HOST:PORT` on a loopback
     address (port 0 takes a free one), None serves no HTTP. `window` is how many waiting events of one tenant and
-    service are held in memory; the rest stays in the log.
+    service are held in memory; the rest stays in the log. `retention_days`, which may be a fraction, is how long events
+    and their outcomes stay in the logs at least; what has not ended stays, and so do dead letters. An id of the
+    caller's own is known for as long.
     """
 
     database: str | None = None
@@ -31,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
     max_delay_seconds: float = DEFAULT_MAX_DELAY_SECONDS
     window: int = DEFAULT_WINDOW
+    retention_days: float = DEFAULT_RETENTION_DAYS
     connections: int = 8
     """How many units of work may hold a database connection at once."""
     pooled_connections: bool = False
@@ -40,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     None for asyncio's debug mode. It makes messages in memory several times as dear."""
 
     def __post_init__(self) -> None:
-        for field in ("max_payload_bytes", "max_delay_seconds", "window", "connections"):
+        for field in ("max_payload_bytes", "max_delay_seconds", "window", "retention_days", "connections"):
             require_positive(field, getattr(self, field))
         if self.window < 10:
             raise SpecError("window", f"must be at least 10, not {self.window}")

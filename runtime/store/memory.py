@@ -171,6 +171,12 @@ class MemoryStore:
     async def clear_marks(self) -> None:
         self._writable().clear_marks()
 
+    async def extend_log(self, now: float, period_seconds: float, ahead: int) -> None:
+        """There is room as long as there is memory."""
+
+    async def expire(self, before: float) -> int:
+        return self._opened().expire(before)
+
     async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
         letters = self._opened().dead_letters
         before = letters.get(which.before) if which.before else None
@@ -247,6 +253,9 @@ class MemoryStore:
             return letter
         attempts = self._database.attempts_of(letter.replayed_as)
         outcome = self._database.outcomes.get(attempts[-1].seq) if attempts else None
+        if not attempts:  # a replay that was forgotten has ended
+            dead = letter.replayed_as in self._database.dead_letters
+            return msgspec.structs.replace(letter, replay_outcome="dead" if dead else "done")
         if outcome is None or outcome.kind is OutcomeKind.RETRY:
             return msgspec.structs.replace(letter, replay_outcome="pending")
         return msgspec.structs.replace(letter, replay_outcome=outcome.kind.name.lower())

@@ -11,6 +11,7 @@ import msgspec
 
 from runtime.core.lease import DEFAULT_SHARDS, Lease
 from runtime.errors import ConflictError, LeaseLostError
+from runtime.ids import timestamp_of
 from runtime.store.records import AuditRecord, Batch, DeadLetterView, Delayed, Entry, Event, Outcome, QueueState
 
 Name = tuple[UUID, int]
@@ -95,6 +96,25 @@ class MemoryDatabase:
 
     def clear_marks(self) -> None:
         self.marks = {seq: starts for seq, starts in self.marks.items() if seq not in self.outcomes}
+
+    def expire(self, before: float) -> int:
+        """Forget events older than a time that have ended; return how many entries."""
+        forgotten = 0
+        for queue in self.queues.values():
+            old = [entry for entry in queue.entries if self._has_aged(entry, queue, before)]
+            for entry in old:
+                queue.entries.remove(entry)
+                del self._log[entry.event.id, entry.event.attempt]
+                self._attempts[entry.event.id].remove(entry)
+                del self.outcomes[entry.seq]
+            forgotten += len(old)
+        return forgotten
+
+    def _has_aged(self, entry: Entry, queue: MemoryQueue, before: float) -> bool:
+        """Whether an event is old and each of its attempts has ended, the last for good."""
+        event_id = entry.event.id
+        ended = all(attempt.seq <= queue.watermark for attempt in self._attempts[event_id])
+        return ended and timestamp_of(event_id) < before and event_id not in {name for name, _ in self._delayed}
 
     def find(self, events: Sequence[Event]) -> list[Entry]:
         """The places of events that are in the log."""

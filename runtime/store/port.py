@@ -162,6 +162,23 @@ class Store(Protocol):
         """Forget the marks of entries that have their outcome."""
         ...
 
+    async def extend_log(self, now: float, period_seconds: float, ahead: int) -> None:
+        """Have room for events of the period at hand and the next, and for `ahead` entries more than there are.
+
+        What finds no room is stored all the same, and moved there later.
+
+        Raises:
+            DatabaseRefusedError: this role may not change the tables.
+        """
+        ...
+
+    async def expire(self, before: float) -> int:
+        """Drop the history of events whose id was made before a time, as far as all that lies with them has ended.
+
+        Returns how many pieces of the logs were dropped. Dead letters stay. Raises as `extend_log`.
+        """
+        ...
+
     async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]: ...
 
     async def dead_letter(self, event_id: UUID) -> DeadLetterView | None:

@@ -14,6 +14,7 @@ from runtime.store.postgres.dead_letters import DeadLetters
 from runtime.store.postgres.errors import translated
 from runtime.store.postgres.fence import Fence
 from runtime.store.postgres.lease import LeaseSession
+from runtime.store.postgres.maintenance import Maintenance
 from runtime.store.postgres.migration import MIGRATIONS, Migrator
 from runtime.store.postgres.pool import ALWAYS_BY_INDEX, COMMAND_TIMEOUT_SECONDS, Address, Pool, Server
 from runtime.store.postgres.releases import Releases
@@ -63,6 +64,7 @@ class PostgresStore:
         self._lease = LeaseSession(self._system, self._sql, self._fence)
         self._releases = Releases(self._system, self._sql, self._fence, self._lease)
         self._marks = StartMarks(self._system, self._sql, self._fence)
+        self._maintenance = Maintenance(self._system, self._sql)
         self._dead_letters = DeadLetters(self._system, self._sql, self._writer)
 
     @property
@@ -136,6 +138,12 @@ class PostgresStore:
 
     async def clear_marks(self) -> None:
         await self._marks.clear()
+
+    async def extend_log(self, now: float, period_seconds: float, ahead: int) -> None:
+        await self._maintenance.extend(now, period_seconds, ahead)
+
+    async def expire(self, before: float) -> int:
+        return await self._maintenance.expire(before)
 
     async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
         return await self._dead_letters.page(which)

@@ -33,11 +33,17 @@ ORDER BY e.attempt;
 SELECT action, actor, at, detail FROM {schema}.audit WHERE subject = $1 ORDER BY id;
 
 -- name: replay_outcomes
--- How replays ($1) ended: 1 done, 3 dead; those still pending are left out.
+-- How replays ($1) ended: 1 done, 3 dead; those still pending are left out. One that the log no longer has did end: it is
+-- a dead letter of its own, or done.
 SELECT e.id, o.kind
 FROM {schema}.event_log e
 JOIN {schema}.outcome o ON o.seq = e.seq
-WHERE e.id = ANY ($1::uuid[]) AND o.kind <> 2;
+WHERE e.id = ANY ($1::uuid[]) AND o.kind <> 2
+UNION ALL
+SELECT r.id, CASE WHEN EXISTS (SELECT FROM {schema}.dead_letter l WHERE l.id = r.id) THEN 3 ELSE 1 END
+FROM unnest($1) AS r (id)
+WHERE NOT EXISTS (SELECT FROM {schema}.event_log e WHERE e.id = r.id)
+  AND NOT EXISTS (SELECT FROM {schema}.delayed d WHERE d.id = r.id);
 
 -- name: close_dead_letter
 -- Takes an open dead letter ($1) to state $2, replayed as $3, and notes who ($4) did it, when ($5) and why ($6).

@@ -1,0 +1,135 @@
+"""What only the database shows of retention: partitions, their names, and what stands in their way."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from runtime.errors import DatabaseRefusedError, StoreUnavailableError
+from runtime.ids import IdSource
+from runtime.store.postgres import PostgresStore
+from runtime.store.postgres.pool import Connection
+from runtime.store.records import Batch, Event
+from tests.postgres import Server, run_sql
+from tests.records import NOW, done, make_event
+
+PERIOD = 10.0
+
+
+def events_at(time: float, count: int) -> list[Event]:
+    ids = IdSource(lambda: time)
+    return [make_event(id=ids.new_id(), accepted_at=time) for _ in range(count)]
+
+
+async def rows_of(admin: Connection, table: str) -> int:
+    return int(await admin.fetchval(f"SELECT count(*) FROM postroom.{table}"))
+
+
+async def tables(admin: Connection) -> list[str]:
+    names = await admin.fetch(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '_p[0-9]+$' ORDER BY relname"
+    )
+    return [row["relname"] for row in names]
+
+
+async def test_events_stored_before_their_partition_move_into_it(store: PostgresStore, admin: Connection) -> None:
+    entries = await store.commit(Batch(events=events_at(NOW, 300)))
+    await store.commit(Batch(outcomes=[done(entry) for entry in entries[:100]]))
+    assert await rows_of(admin, "event_log_default") == 300
+    await store.extend_log(NOW, PERIOD, 1000)
+    assert await rows_of(admin, "event_log_default") == 0
+    assert await store.read_pending(entries[0].queue, 0, 500) == entries[100:]
+    later = await store.commit(Batch(events=events_at(NOW, 5)))
+    await store.commit(Batch(outcomes=[done(entry) for entry in later]))
+    assert await rows_of(admin, "event_log_default") == 0
+    assert await rows_of(admin, "outcome_default") == 100, "their numbers were given before the first partition"
+
+
+async def test_outcomes_that_outran_their_partition_move_into_the_next(store: PostgresStore, admin: Connection) -> None:
+    await store.extend_log(NOW, PERIOD, 10)
+    entries = await store.commit(Batch(events=events_at(NOW, 100)))
+    await store.commit(Batch(outcomes=[done(entry) for entry in entries]))
+    assert await rows_of(admin, "outcome_default") > 0
+    await store.extend_log(NOW, PERIOD, 10)
+    assert await rows_of(admin, "outcome_default") == 0
+    assert await rows_of(admin, "outcome") == 100
+
+
+async def test_both_logs_shrink_to_nothing_when_all_has_aged(store: PostgresStore, admin: Connection) -> None:
+    first = await store.commit(Batch(events=events_at(NOW - PERIOD * 3, 30)))
+    await store.commit(Batch(outcomes=[done(entry) for entry in first]))
+    for step in range(4):
+        await store.extend_log(NOW + step * PERIOD, PERIOD, 10)
+        entries = await store.commit(Batch(events=events_at(NOW + step * PERIOD, 50)))
+        await store.commit(Batch(outcomes=[done(entry) for entry in entries]))
+        await store.advance_watermarks({entries[-1].queue: entries[-1].seq})
+    before = await tables(admin)
+    await store.expire(NOW + 100 * PERIOD)
+    assert await rows_of(admin, "event_log") == 0
+    assert await rows_of(admin, "outcome") <= 50, "the partition in use stays"
+    assert len(await tables(admin)) < len(before)
+
+
+async def test_one_event_without_outcome_holds_back_its_own_partition_alone(
+    store: PostgresStore, admin: Connection
+) -> None:
+    for step in range(3):
+        await store.extend_log(NOW + step * PERIOD, PERIOD, 10)
+        stuck = [make_event(id=events_at(NOW, 1)[0].id, tenant="stuck")] if step == 0 else []
+        entries = await store.commit(Batch(events=[*stuck, *events_at(NOW + step * PERIOD, 50)]))
+        entries = entries[len(stuck) :]
+        await store.commit(Batch(outcomes=[done(entry) for entry in entries]))
+        await store.advance_watermarks({entries[-1].queue: entries[-1].seq})
+    await store.expire(NOW + 100 * PERIOD)
+    assert await rows_of(admin, "event_log") == 51
+    assert await rows_of(admin, "outcome") < 150
+
+
+async def test_a_long_query_puts_off_the_drop_and_holds_up_nobody(
+    store: PostgresStore, admin: Connection, database: Server
+) -> None:
+    await store.extend_log(NOW, PERIOD, 10)
+    entries = await store.commit(Batch(events=events_at(NOW, 5)))
+    await store.commit(Batch(outcomes=[done(entry) for entry in entries]))
+    await store.advance_watermarks({entries[-1].queue: entries[-1].seq})
+    reader = await asyncpg.connect(**database)
+    async with reader.transaction():
+        await reader.fetch("SELECT * FROM postroom.event")
+        with pytest.raises(StoreUnavailableError, match="lock"):
+            await store.expire(NOW + 1000)
+        assert len(await store.commit(Batch(events=events_at(NOW, 1)))) == 1
+    await reader.close()
+    assert await rows_of(admin, "event_log") == 6
+
+
+async def test_a_role_that_does_not_own_the_tables_is_told(database: Server, admin: Connection) -> None:
+    await run_sql(
+        database,
+        "CREATE ROLE tenant_role LOGIN",
+        "GRANT USAGE ON SCHEMA postroom TO tenant_role",
+        "GRANT ALL ON ALL TABLES IN SCHEMA postroom TO tenant_role",
+        "GRANT ALL ON ALL SEQUENCES IN SCHEMA postroom TO tenant_role",
+    )
+    other = PostgresStore({**database, "user": "tenant_role"})
+    try:
+        await other.open()
+        with pytest.raises(DatabaseRefusedError, match="role that owns"):
+            await other.extend_log(NOW, PERIOD, 10)
+    finally:
+        await other.close()
+        await run_sql(database, "DROP OWNED BY tenant_role", "DROP ROLE tenant_role")
+
+
+async def test_two_processes_do_not_get_in_each_others_way(
+    store: PostgresStore, admin: Connection, database: Server
+) -> None:
+    other = PostgresStore(database)
+    await other.open()
+    async with admin.transaction():
+        await admin.execute("SELECT pg_advisory_xact_lock(hashtext('\"postroom\"'), 4)")
+        await other.extend_log(NOW, PERIOD, 10)
+        assert await tables(admin) == []
+    await other.extend_log(NOW, PERIOD, 10)
+    await store.extend_log(NOW, PERIOD, 10)
+    assert len(await tables(admin)) == 3
+    await other.close()
