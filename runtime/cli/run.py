@@ -16,6 +16,7 @@ from runtime.settings import (
     DEFAULT_HTTP,
     DEFAULT_MAX_DELAY_SECONDS,
     DEFAULT_MAX_PAYLOAD_BYTES,
+    DEFAULT_RETENTION_DAYS,
     DEFAULT_WINDOW,
     Settings,
 )
@@ -83,6 +84,14 @@ LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     help="Waiting events of a tenant and service held in memory.",
 )
 @click.option(
+    "--retention-days",
+    type=float,
+    default=DEFAULT_RETENTION_DAYS,
+    show_default=True,
+    metavar="DAYS",
+    help="How long events that have ended stay in the log; dead letters stay.",
+)
+@click.option(
     "--connections",
     type=int,
     default=DEFAULTS.connections,
@@ -103,6 +112,7 @@ def run(
     max_payload_bytes: int,
     max_delay_seconds: float,
     window: int,
+    retention_days: float,
     connections: int,
     log_level: str,
     *,
@@ -126,6 +136,7 @@ def run(
         max_payload_bytes=max_payload_bytes,
         max_delay_seconds=max_delay_seconds,
         window=window,
+        retention_days=retention_days,
         connections=connections,
         pooled_connections=pooled_connections,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 import pytest
 
@@ -131,5 +133,12 @@ async def test_two_processes_do_not_get_in_each_others_way(
         assert await tables(admin) == []
     await other.extend_log(NOW, PERIOD, 10)
     await store.extend_log(NOW, PERIOD, 10)
-    assert len(await tables(admin)) == 3
+    made = await tables(admin)
+    assert len(made) == 3
+    await asyncio.gather(*(each.extend_log(NOW + 2 * PERIOD, PERIOD, 10) for each in (store, other) * 3))
+    drops = [each.expire(NOW + PERIOD * 9) for each in (store, other) * 3]
+    for result in await asyncio.gather(*drops, return_exceptions=True):
+        assert isinstance(result, int | StoreUnavailableError), result
+    await store.expire(NOW + PERIOD * 9)
+    assert [name for name in await tables(admin) if name.startswith("event_log")] == []
     await other.close()

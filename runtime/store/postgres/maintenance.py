@@ -1,16 +1,16 @@
 """Makes partitions ahead of time and drops those whose events have ended, with locks that the hot path does not feel.
 
-A partition is attached, which lets reads and writes go on, but for those of the default partition. It is dropped under a
-lock of the whole log, and the server removes its files after it has let go of that lock: a partition of 400 MB took 210
-ms, of which those beside it felt 4. DETACH CONCURRENTLY is not to be had beside a default partition. Nobody is made to
-wait longer than `LOCK_MILLISECONDS`: where a long query keeps the lock, the next try comes later.
+A partition is attached, which lets reads and writes go on, but for those of the default partition. It is dropped under
+a lock of the whole log, and the server removes its files after it has let go of that lock: a partition of 400 MB took
+210 ms, of which those beside it felt 4. DETACH CONCURRENTLY is not to be had beside a default partition. Nobody is made
+to wait longer than `LOCK_MILLISECONDS`: where a long query keeps the lock, the next try comes later.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -25,11 +25,12 @@ from runtime.store.postgres.partitions import (
     next_width,
     parse,
 )
-from runtime.store.postgres.pool import Connection, Pool
+from runtime.store.postgres.pool import Connection, Pool, Row
 
 LOCK_MILLISECONDS = 50
 MAX_DELETED = 1000
 """How many stray rows one transaction deletes."""
+Fetch = Callable[..., Awaitable[list[Row]]]
 EVENTS, OUTCOMES = "event_log", "outcome"
 
 
@@ -45,29 +46,37 @@ class Maintenance:
     async def extend(self, now: float, period_seconds: float, ahead: int) -> None:
         """Raises as `Store.extend_log` does."""
         with _telling_missing_rights():
-            events = await self._partitions(EVENTS)
-            for each in missing_events(events, now, period_seconds):
-                await self._make(EVENTS, each, f"'{id_at(each.lower)}'", f"'{id_at(each.upper)}'", "id")
-            outcomes = await self._partitions(OUTCOMES)
-            [[last_seq]] = await self._pool.fetch(self._sql["end_of_log"])
-            width = self._next_width(outcomes, period_seconds)
-            for each in missing_outcomes(outcomes, last_seq, ahead, width):
-                await self._make(OUTCOMES, each, str(each.lower), str(each.upper), "seq")
-                self._outcomes_made_at = time.monotonic()
+            if not await self._missing(self._pool.fetch, now, period_seconds, ahead):
+                return
+            async with self._alone() as connection:
+                if connection is not None:
+                    for log, new in await self._missing(connection.fetch, now, period_seconds, ahead):
+                        await self._make(connection, log, new)
 
     async def expire(self, before: float) -> int:
         """Raises as `Store.expire` does."""
         with _telling_missing_rights():
             dropped = 0
-            for each in expired_events(await self._partitions(EVENTS), before):
+            for each in expired_events(await self._partitions(self._pool.fetch, EVENTS), before):
                 dropped += await self._drop(EVENTS, each, "events_have_ended", id_at(each.lower), id_at(each.upper))
             await self._delete("delete_stray_events", before)
-            outcomes = sorted(await self._partitions(OUTCOMES))
+            outcomes = sorted(await self._partitions(self._pool.fetch, OUTCOMES))
             for each in outcomes:
                 dropped += await self._drop(OUTCOMES, each, "outcomes_are_orphans", each.lower, each.upper)
             if outcomes and await self._holds("outcomes_are_orphans", outcomes[0], 0, outcomes[0].lower):
                 await self._delete("delete_stray_outcomes", outcomes[0].lower)
             return dropped
+
+    async def _missing(
+        self, fetch: Fetch, now: float, period_seconds: float, ahead: int
+    ) -> list[tuple[str, Partition]]:
+        events, outcomes = await self._partitions(fetch, EVENTS), await self._partitions(fetch, OUTCOMES)
+        [[last_seq]] = await fetch(self._sql["end_of_log"])
+        width = self._next_width(outcomes, period_seconds)
+        return [
+            *((EVENTS, each) for each in missing_events(events, now, period_seconds)),
+            *((OUTCOMES, each) for each in missing_outcomes(outcomes, last_seq, ahead, width)),
+        ]
 
     def _next_width(self, outcomes: Sequence[Partition], period_seconds: float) -> int:
         if not outcomes:
@@ -77,21 +86,30 @@ class Maintenance:
             return last.upper - last.lower
         return next_width(last.upper - last.lower, (time.monotonic() - self._outcomes_made_at) / period_seconds)
 
-    async def _partitions(self, log: str) -> list[Partition]:
-        rows = await self._pool.fetch(self._sql["partitions"], log, self._pool.address.schema)
+    async def _partitions(self, fetch: Fetch, log: str) -> list[Partition]:
+        rows = await fetch(self._sql["partitions"], log, self._pool.address.schema)
         return [parse(row["name"], row["bounds"]) for row in rows]
 
-    async def _make(self, log: str, new: Partition, lower: str, upper: str, column: str) -> None:
+    async def _make(self, connection: Connection, log: str, new: Partition) -> None:
         """Make a partition; rows of its range that were stored before it are moved there."""
-        names = {"log": log, "partition": new.name, "column": column, "lower": lower, "upper": upper}
-        async with self._alone() as connection:
-            if connection is not None:
-                await connection.execute(self._named("make_partition", names))
+        names = {"log": log, "partition": new.name}
+        if log == EVENTS:
+            names |= {"column": "id", "lower": f"'{id_at(new.lower)}'", "upper": f"'{id_at(new.upper)}'"}
+        else:
+            names |= {"column": "seq", "lower": str(new.lower), "upper": str(new.upper)}
+            self._outcomes_made_at = time.monotonic()
+        await connection.execute(self._named("make_partition", names))
 
     async def _drop(self, log: str, old: Partition, condition: str, *arguments: Any) -> bool:
         """Drop a partition if the condition holds, which is asked again when nobody can write any more."""
-        if not await self._holds(condition, old, *arguments):
+        try:
+            return await self._holds(condition, old, *arguments) and await self._drop_locked(
+                log, old, condition, *arguments
+            )
+        except asyncpg.UndefinedTableError:  # another process was faster
             return False
+
+    async def _drop_locked(self, log: str, old: Partition, condition: str, *arguments: Any) -> bool:
         async with self._alone() as connection:
             if connection is None:
                 return False
