@@ -145,7 +145,8 @@ class Cell(CellLife):
         hang = None
         if self.supervision is not DEFAULT_SUPERVISION and self.supervision.hang_seconds != math.inf:
             hang, limit = self._watch_progress(runner), 1
-        base, methods, cancelling, handled, changed = self.base, self.methods, runner.cancelling, 0, False
+        base, methods = self.base, self.methods
+        handled, changed = 0, False
         try:
             while True:
                 if self.control or self.instance is None:
@@ -174,17 +175,17 @@ class Cell(CellLife):
                             await self._read(instance, item)
                         else:
                             await self._deliver(instance, item)
-                        if context != base or cancelling():
+                        if context != base or runner.cancelling():
                             changed = True
                             break
                         if self.control:
                             break
                 except asyncio.CancelledError as error:
                     await self._cancelled(item, error)
-                    changed = context != base or cancelling() > 0
+                    changed = context != base or runner.cancelling() > 0
                 except Exception as error:  # noqa: BLE001 # supervision is about whatever a handler raises
                     await self._failed(item, error)
-                    changed = context != base or cancelling() > 0
+                    changed = context != base or runner.cancelling() > 0
                 if not self.control and (changed or not mail or handled >= limit):
                     break
         finally:
@@ -204,7 +205,7 @@ class Cell(CellLife):
                 self.inbox = self.mail = None
                 if mail is not None and len(queue.mailboxes) < MAX_MAILBOXES:
                     queue.mailboxes.append(mail)
-        return -1 if changed else handled + 1
+        return -1 if changed else handled or 1
 
     async def _read(self, instance: Actor, letter: Letter) -> None:
         method = self.methods[type(letter.message)]

@@ -13,7 +13,7 @@ from actors.actor import Actor
 from actors.errors import ActorStoppedError, SpecError
 from actors.mailbox import Bounded
 from actors.ref import Ref
-from actors.spec import Directive, Restart, Supervision
+from actors.spec import Directive, Intensity, Restart, Supervision
 from runtime.cell_state import QuitError
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
@@ -43,7 +43,7 @@ async def spawn_child(
         raise ActorStoppedError(f"{parent.path} is ending and cannot have children any more")
     children = parent.children
     if children is None:
-        children = parent.children = Children(machinery, parent, supervision)
+        children = parent.children = Children(machinery, parent)
     cell = children.add(actor, name, supervision, mailbox)
     try:
         if not cell.start_at_once():
@@ -71,16 +71,15 @@ async def _started(cell: Cell) -> None:
 
 
 class Children:
-    """The children of one actor, in start order. The intensity is that of the first child's supervision."""
+    """The children of one actor, in start order. Those with the same intensity count as one supervisor's."""
 
-    __slots__ = ("_cells", "_intensity", "_machinery", "_parent", "_restarts", "_timers")
+    __slots__ = ("_cells", "_machinery", "_parent", "_restarts", "_timers")
 
-    def __init__(self, machinery: Machinery, parent: Cell, supervision: Supervision) -> None:
+    def __init__(self, machinery: Machinery, parent: Cell) -> None:
         self._machinery = machinery
         self._parent = parent
-        self._intensity = supervision.intensity
         self._cells: dict[str, Cell] = {}
-        self._restarts: deque[float] = deque()
+        self._restarts: dict[Intensity, deque[float]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
@@ -137,10 +136,12 @@ class Children:
             self._parent.child_gave_up(EscalatedError(self._parent.path, cell.name, reason))
             return
         clock, random = self._machinery.clock, self._machinery.random
-        if add_restart(self._restarts, clock.monotonic(), self._intensity):
-            self._parent.child_gave_up(RestartLimitError(self._parent.path, cell.name, self._intensity, reason))
+        intensity = supervision.intensity
+        restarts = self._restarts.setdefault(intensity, deque())
+        if add_restart(restarts, clock.monotonic(), intensity):
+            self._parent.child_gave_up(RestartLimitError(self._parent.path, cell.name, intensity, reason))
             return
-        pause = delay_seconds(supervision.backoff, len(self._restarts), random)
+        pause = delay_seconds(supervision.backoff, len(restarts), random)
         LOGGER.warning("%s crashed and restarts in %.3f s: %s", cell.path, pause, cell.last_reason)
         if pause <= 0:
             cell.start()

@@ -14,6 +14,7 @@ from actors import (
     ActorError,
     ActorStoppedError,
     HandlerHungError,
+    Intensity,
     LinkedActorError,
     ReceiveTimeout,
     Ref,
@@ -385,3 +386,18 @@ async def test_nobody_gets_children_while_it_ends() -> None:
         one = await actors.make(LateParent, "a")
         await cell_of(one).stop(1.0)
         assert TRACE == [("root/a", "root/a is ending and cannot have children any more")]
+
+
+async def test_children_of_one_intensity_are_counted_together_and_others_apart() -> None:
+    often = Supervision(intensity=Intensity(max_restarts=1000), backoff=AT_ONCE.backoff)
+    async with arena() as actors:
+        one, other = await two(actors)
+        third = await actors.make(Clerk, "c", often)
+        for _ in range(20):
+            await make_crash(third)
+        for ref in (one, other, one):
+            await make_crash(ref)
+        assert await one.ask(Get()) == []
+        await make_crash(other)  # the fourth of the two
+        await wait_until(lambda: actors.failures)
+        assert "more than 3 restarts in 5 s, the last of 'b'" in str(actors.failures[0])
