@@ -60,6 +60,8 @@ class Suspects:
         """By queue."""
         self._inside: dict[object, tuple[str, bool]] = {}
         self._loners = 0
+        self._unwritten: dict[int, int] = {}
+        self._writing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._began = asyncio.Event()
         self.active = False
@@ -150,17 +152,29 @@ class Suspects:
 
     async def _mark(self, entries: Sequence[Entry]) -> None:
         starts = {entry.seq: self._starts.get(entry.seq, 0) + 1 for entry in entries}
-        while starts:
-            try:
-                await self._store.mark_started(starts)
-            except StoreUnavailableError:
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                break
+        self._unwritten |= starts
+        async with self._writing:
+            if not self._unwritten.keys().isdisjoint(starts):  # else the statement before wrote them too
+                await self._write_marks()
         for entry in entries:
             self._marked.add(entry.seq)
             if tail := self._tails.get(entry.queue):
                 tail.count(entry.seq)
+
+    async def _write_marks(self) -> None:
+        """Write what every run that waits has to mark, in one statement."""
+        starts, self._unwritten = self._unwritten, {}
+        try:
+            while True:
+                try:
+                    await self._store.mark_started(starts)
+                except StoreUnavailableError:
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    return
+        except BaseException:
+            self._unwritten |= starts
+            raise
 
     def _has_loner(self) -> bool:
         return any(alone for _, alone in self._inside.values())

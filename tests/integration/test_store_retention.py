@@ -10,8 +10,10 @@ import pytest
 from runtime.errors import DatabaseRefusedError, StoreUnavailableError
 from runtime.ids import IdSource
 from runtime.store.postgres import PostgresStore
+from runtime.store.postgres.partitions import id_at
 from runtime.store.postgres.pool import Connection
 from runtime.store.records import Batch, Event
+from tests.integration.test_store_plans import rows_touched
 from tests.postgres import Server, run_sql
 from tests.records import NOW, done, make_event
 
@@ -142,3 +144,37 @@ async def test_two_processes_do_not_get_in_each_others_way(
     await store.expire(NOW + PERIOD * 9)
     assert [name for name in await tables(admin) if name.startswith("event_log")] == []
     await other.close()
+
+
+FILL = """
+INSERT INTO postroom.queue (service, tenant) SELECT 'trips', 't' || n FROM generate_series(1, 20) n;
+INSERT INTO postroom.event_log (id, seq, accepted_at, queue, attempt, shard, type, payload, enqueued_by)
+SELECT (lpad(to_hex($1::bigint + n), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid,
+       n, n, 1 + n % 20, 1, 1, 'Book', '{}', 'tests' FROM generate_series(1, 40000) n;
+"""
+
+
+async def test_reading_pending_entries_looks_at_the_ends_of_indexes_in_every_partition(
+    store: PostgresStore, admin: Connection
+) -> None:
+    for step in range(5):
+        await store.extend_log(NOW + step * PERIOD, PERIOD, 10_000 * (step + 1))
+    queues, events = FILL.strip().split(";\n")
+    await admin.execute(queues)
+    await admin.execute(events.rstrip(";").replace("$1", str(int(NOW * 1000))))
+    await admin.execute(
+        "INSERT INTO postroom.outcome (seq, started_at, finished_at, kind)"
+        " SELECT n, 1, 1, 1 FROM generate_series(1, 40000) n WHERE n % 5 > 0; ANALYZE"
+    )
+    assert await rows_of(admin, "event_log_default") == 0
+    planner = await store._system.acquire()
+    try:
+        assert await rows_touched(planner, store._sql["read_pending"], 1, 0, 50) <= 50 * 7 + 20
+        assert await rows_touched(planner, store._sql["queues"]) <= 20 + 20 * 10
+        in_range = (id_at(int(NOW * 1000)), id_at(int((NOW + PERIOD) * 1000)))
+        partition = next(name for name in await tables(admin) if name.startswith("event_log"))
+        asked = store._sql["events_have_ended"].replace("{partition}", partition)
+        assert await rows_touched(planner, asked, *in_range) <= 50
+        assert await rows_touched(planner, store._sql["outcomes_are_orphans"], 1, 10_000) <= 250
+    finally:
+        store._system.release(planner)
