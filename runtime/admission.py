@@ -165,12 +165,11 @@ class Admission:
         return name, payload
 
     def _require_address(self, service: str, tenant: str, key: str | None) -> None:
-        if not is_plain_name(tenant):
-            require_name("tenant", tenant)
+        require_name("tenant", tenant)
         if key is None:
             if self._services[service].keyed:
                 raise InvalidInputError("key", f"is required: {service} has one actor per key")
-        elif not is_plain_name(key):
+        else:
             require_name("key", key)
 
     def _type_name(self, service: str, codec: Codec, given: str | None) -> str:
@@ -198,6 +197,8 @@ def is_plain_name(value: object) -> bool:
 
 def require_name(field: str, value: str) -> None:
     """Raise InvalidInputError unless `value` can name a tenant, a key or a person."""
+    if is_plain_name(value):
+        return
     if not isinstance(value, str):
         raise InvalidInputError(field, f"must be a string, not {type(value).__name__}")
     if not value:

@@ -114,7 +114,8 @@ class App:
         """
         running = self._require_running()
         event = running.admission.event(service, message, tenant=tenant, key=key, by=by, event_id=id)
-        await running.append([running.admission.delayed(event, delay_seconds)])
+        record = running.admission.delayed(event, delay_seconds) if delay_seconds else event
+        await running.machinery.journal.append_one(record)
         return event.id
 
     async def enqueue_many(self, service: str, many: Iterable[Enqueue], *, by: str = "app") -> list[UUID]:

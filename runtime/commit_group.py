@@ -11,9 +11,10 @@ from runtime.store.records import Batch, Delayed, Event
 class Fate:
     """What becomes of something that many wait for. Cheaper than a shielded future for each of them."""
 
-    __slots__ = ("_error", "_waiters", "settled")
+    __slots__ = ("_error", "_loop", "_waiters", "settled")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop  # asking for the running one is dear in Python 3.11
         self.settled = False
         self._error: Exception | None = None
         self._waiters: list[asyncio.Future[None]] = []
@@ -39,7 +40,7 @@ class Fate:
             if self._error is not None:
                 raise self._error
             return
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[None] = self._loop.create_future()
         self._waiters.append(waiter)
         await waiter
 
@@ -56,9 +57,10 @@ class CommitGroup:
         self.count = 0
         self.unsure = False
         """Whether a commit was begun whose end is not known; it stays so when the journal itself is restarted."""
-        self.accepted = Fate()
+        loop = asyncio.get_running_loop()
+        self.accepted = Fate(loop)
         """Whether the events are stored, or why they were refused."""
-        self.ended = Fate()
+        self.ended = Fate(loop)
         """Whether nothing of it is left to write."""
         self.recorded: dict[int, list[int]] = {}
         """The numbers of the outcomes, by queue. Lists of numbers, not of objects: a deep line costs the collector
@@ -67,9 +69,10 @@ class CommitGroup:
     def add(self, records: Sequence[Event | Delayed]) -> None:
         events, delayed = self.batch.events, self.batch.delayed
         for record in records:
-            if isinstance(record, Event):
+            if type(record) is Event:
                 events.append(record)
             else:
+                assert isinstance(record, Delayed)
                 delayed.append(record)
         self.count += len(records)
 

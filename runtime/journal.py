@@ -88,17 +88,14 @@ class Journal:
         Raises:
             StoreError: the database refused them; none is stored.
         """
-        groups: list[CommitGroup] = []
-        for piece in batched(records, MAX_BATCH):
-            if not self._room.is_set():
-                await self._room.wait()
-            if self._closed:
-                raise StoreUnavailableError("the app is stopping and accepts no events")
-            group = self._open_group()
-            group.add(piece)
-            groups.append(group)
+        groups = [await self._add(piece) for piece in batched(records, MAX_BATCH)]
         for group in groups:
             await group.accepted.wait()
+
+    async def append_one(self, record: Event | Delayed) -> None:
+        """As `append`."""
+        group = await self._add((record,))
+        await group.accepted.wait()
 
     def record(self, batch: Batch, queue: int) -> None:
         """Write outcomes of entries of a queue and what belongs to them; `recorded` is told once they are on disk."""
@@ -137,6 +134,15 @@ class Journal:
         for group in (self._writing, *self._groups):
             if group is not None:
                 group.settle(refusal)
+
+    async def _add(self, piece: Sequence[Event | Delayed]) -> CommitGroup:
+        if not self._room.is_set():
+            await self._room.wait()
+        if self._closed:
+            raise StoreUnavailableError("the app is stopping and accepts no events")
+        group = self._open_group()
+        group.add(piece)
+        return group
 
     def _open_group(self) -> CommitGroup:
         groups = self._groups
