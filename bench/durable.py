@@ -80,12 +80,11 @@ def make_app(actor: type[Actor] = Worker, *, tables: str | None = None, **settin
     return app
 
 
-def events(count: int, *, keyed: bool = False) -> Iterator[Enqueue]:
+def events(count: int) -> Iterator[Enqueue]:
     """Events of 200 bytes, in turn for each tenant."""
     tenants = len(TENANTS)
     for number in range(count):
-        key = f"key-{number % 1000}" if keyed else None
-        yield Enqueue(message=Work(FIRST + number, FILLER), tenant=TENANTS[number % tenants], key=key)
+        yield Enqueue(message=Work(FIRST + number, FILLER), tenant=TENANTS[number % tenants])
 
 
 async def fill(app: App, count: int, *, producers: int = PRODUCERS) -> float:

@@ -147,3 +147,46 @@ def test_what_a_handler_emits_names_its_cause_and_inherits_its_tenant(admission:
     assert isinstance(emitted, Delayed)
     assert (emitted.event.tenant, emitted.event.cause) == ("t", cause.id)
     assert emitted.event.enqueued_by == "service:orders"
+
+
+class Draft(msgspec.Struct):
+    message: Any
+    tenant: Any = "t"
+    key: str | None = None
+    id: UUID | None = None
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        (Draft(Order(1), tenant=""), "tenant"),
+        (Draft(Order(1), tenant=7), "tenant"),
+        (Draft(Order(1), key="a\nb"), "key"),
+        (Draft(Order(1), id=uuid4()), "id"),
+        (Draft({"cents": 1}), "message"),
+        (Draft(Order(1, ["x" * 100])), "payload"),
+    ],
+)
+def test_one_bad_draft_of_many_refuses_all_by_its_field(admission: Admission, bad: Draft, field: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        admission.events("orders", [Draft(Order(1)), bad, Draft(Order(2))], by="me")
+    assert caught.value.field == field
+
+
+def test_many_need_a_key_where_one_does(admission: Admission) -> None:
+    with pytest.raises(InvalidInputError, match="one actor per key"):
+        admission.events("keyed", [Draft(Order(1), key="k"), Draft(Order(1))], by="me")
+
+
+def test_many_become_what_each_would_become_alone(admission: Admission) -> None:
+    own = IdSource().new_id()
+    drafts = [Draft(Order(1), tenant="ä b", key="k"), Draft(Cancel("x"), id=own)]
+    many = admission.events("orders", iter(drafts), by="me")
+    alone = [
+        admission.event("orders", each.message, tenant=each.tenant, key=each.key, by="me", event_id=each.id)
+        for each in drafts
+    ]
+    assert [msgspec.structs.replace(event, id=own, accepted_at=0.0) for event in many] == [
+        msgspec.structs.replace(event, id=own, accepted_at=0.0) for event in alone
+    ]
+    assert many[1].id == own

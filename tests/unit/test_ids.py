@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from actors.errors import PostroomError
-from runtime.ids import IdSource, InvalidIdError, parse_id, timestamp_of
+from runtime.ids import IdSource, InvalidIdError, parse_id, require_id, timestamp_of
 
 
 class HandDriven:
@@ -101,3 +101,36 @@ def test_anything_but_a_canonical_uuid_of_version_7_is_refused_in_one_line(text:
 def test_an_id_is_read_in_either_case() -> None:
     made = IdSource().new_id()
     assert parse_id(str(made)) == parse_id(str(made).upper()) == made
+
+
+def test_many_ids_grow_and_follow_what_was_made_before() -> None:
+    source = IdSource(HandDriven(1_700_000_000.0))
+    before = source.new_id()
+    many = list(source.new_ids(10_000))
+    after = source.new_id()
+    assert [before, *many, after] == sorted({before, *many, after})
+    assert all(made.version == 7 and made.variant == RFC_4122 for made in many)
+    assert 1_700_000_000.0 <= timestamp_of(after) <= 1_700_000_000.004
+
+
+def test_ids_made_in_between_are_other_ids() -> None:
+    source = IdSource(HandDriven(1_700_000_000.0))
+    many = source.new_ids(3)
+    made = [next(many), source.new_id(), next(many), source.new_id(), next(many)]
+    assert len(set(made)) == 5
+
+
+def test_no_ids_are_no_trouble() -> None:
+    assert list(IdSource().new_ids(0)) == []
+
+
+@pytest.mark.parametrize("given", [uuid1(), uuid4(), UUID(int=0), str(uuid4()), 5, None])
+def test_only_a_uuid_of_version_7_is_taken_as_an_id(given: object) -> None:
+    with pytest.raises(InvalidIdError):
+        require_id(given)  # type: ignore[arg-type]
+
+
+def test_an_id_is_taken_as_it_is_or_as_text() -> None:
+    made = IdSource().new_id()
+    assert require_id(made) is made
+    assert require_id(str(made)) == made
