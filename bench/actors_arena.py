@@ -44,6 +44,11 @@ class Arena:
         """An actor whose mailbox makes `send` wait for room."""
         return await self._root.spawn(actor, name, None, Bounded(bound))
 
+    @property
+    def living(self) -> int:
+        """How many spawned actors have not ended."""
+        return 0 if self._root.children is None else len(self._root.children)
+
     async def start(self) -> None:
         self._root.start()
 
