@@ -137,7 +137,9 @@ class Children:
             return
         clock, random = self._machinery.clock, self._machinery.random
         intensity = supervision.intensity
-        restarts = self._restarts.setdefault(intensity, deque())
+        restarts = self._restarts.get(intensity)
+        if restarts is None:
+            restarts = self._restarts[intensity] = deque()
         if add_restart(restarts, clock.monotonic(), intensity):
             self._parent.child_gave_up(RestartLimitError(self._parent.path, cell.name, intensity, reason))
             return
