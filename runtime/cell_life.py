@@ -27,6 +27,7 @@ from runtime.within import within
 
 LOGGER = logging.getLogger("postroom.actors")
 
+RESTART_CHILD = Directive.RESTART
 KILL_SECONDS = 1.0
 """How long a cancelled handler has to go before it is abandoned: Python cannot kill a coroutine."""
 
@@ -205,7 +206,7 @@ class CellLife(CellPlace):
 
     def _resumes(self, reason: Any) -> bool:
         decider = self.supervision.decider
-        if reason is RESTART or (not decider.rules and decider.otherwise is Directive.RESTART):
+        if reason is RESTART or (not decider.rules and decider.otherwise is RESTART_CHILD):
             return False
         return decider.decide(reason) is Directive.RESUME
 
