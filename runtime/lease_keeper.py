@@ -21,6 +21,10 @@ TAKEOVER_SECONDS = 5.0
 """How long the session of a killed predecessor may take to end."""
 
 
+END_SECONDS = 5.0
+"""How long a stop waits for the database to note that it is one."""
+
+
 class Recovered(msgspec.Struct, frozen=True):
     """What the run before left behind."""
 
@@ -37,12 +41,19 @@ class LeaseKeeper:
     """
 
     def __init__(
-        self, store: PostgresStore, incarnation: UUID, tables: Sequence[str], recover: Callable[[Recovered], None]
+        self,
+        store: PostgresStore,
+        incarnation: UUID,
+        tables: Sequence[str],
+        *,
+        recover: Callable[[Recovered], None],
+        is_suspecting: Callable[[], bool],
     ) -> None:
         self._store = store
         self._incarnation = incarnation
         self._tables = tables
         self._recover = recover
+        self._is_suspecting = is_suspecting
         self._epoch = 0
         self.ready = False
         self.waiting_for: str | None = "starting: the database is not open yet"
@@ -66,13 +77,18 @@ class LeaseKeeper:
         self.waiting_for = None
 
     async def close(self) -> None:
-        """Note that everything has come to its end, and close the store."""
-        if self.ready:
-            try:
-                await self._store.end_run()
-            except StoreError as error:
-                LOGGER.warning("the next start will look into a crash that was none: %s", error)
-        await self._store.close()
+        """Note that everything has come to its end, and close the store.
+
+        A run that stops before what an earlier crash left has passed leaves that to the next one.
+        """
+        try:
+            if self.ready and not self._is_suspecting():
+                async with asyncio.timeout(END_SECONDS):
+                    await self._store.end_run()
+        except (StoreError, TimeoutError) as error:
+            LOGGER.warning("the next start will look into a crash that was none: %s", describe(error))
+        finally:
+            await self._store.close()
 
     async def run(self) -> None:
         """Hold the lease for ever."""

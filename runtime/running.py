@@ -68,7 +68,13 @@ class Running:
             clock=self.clock,
         )
         self.machinery = self._build_machinery()
-        self.keeper = LeaseKeeper(self.store, self.incarnation, tables, self._recover)
+        self.keeper = LeaseKeeper(
+            self.store,
+            self.incarnation,
+            tables,
+            recover=self._recover,
+            is_suspecting=lambda: self.machinery.suspects.active,
+        )
         self._in_flight = in_flight(services.values(), settings.window)
         self._services = self._build_services(services)
         self.operations: Operations = AppOperations(self)

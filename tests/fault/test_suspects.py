@@ -34,6 +34,16 @@ async def start(database: Server, *arguments: str) -> int:
     return await asyncio.wait_for(program.wait(), 50)
 
 
+async def crash_with_events_waiting(database: Server) -> None:
+    crashed = PostgresStore(database)
+    await crashed.open()
+    await crashed.acquire_lease(uuid4())
+    await crashed.begin_run()
+    events = [make_event(service="idles", type="Work", payload=b'{"n":%d}' % n) for n in range(20)]
+    await crashed.commit(Batch(events=events))
+    await crashed.close()
+
+
 @pytest.mark.parametrize(("service", "chunk_size"), [("works", 10), ("idles", 1)])
 async def test_an_event_that_ends_the_process_is_a_dead_letter_after_three_marked_starts(
     database: Server, admin: Connection, service: str, chunk_size: int
@@ -61,14 +71,19 @@ async def test_a_clean_stop_leaves_no_suspects(database: Server) -> None:
             assert not running.machinery.suspects.active
 
 
+async def test_a_stop_before_what_was_in_flight_has_passed_leaves_the_suspicion(
+    database: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.suspects.REVIEW_SECONDS", 1000.0)
+    await crash_with_events_waiting(database)
+    app = suspects_app(1)
+    for _ in range(2):
+        async with run(app, database) as running:
+            assert running.machinery.suspects.active
+
+
 async def test_suspicion_ends_when_what_was_in_flight_has_passed(database: Server, admin: Connection) -> None:
-    crashed = PostgresStore(database)
-    await crashed.open()
-    await crashed.acquire_lease(uuid4())
-    await crashed.begin_run()
-    events = [make_event(service="idles", type="Work", payload=b'{"n":%d}' % n) for n in range(20)]
-    await crashed.commit(Batch(events=events))
-    await crashed.close()
+    await crash_with_events_waiting(database)
     async with run(suspects_app(1), database) as running:
         suspects = running.machinery.suspects
         assert suspects.active
