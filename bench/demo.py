@@ -122,7 +122,7 @@ async def _unless_stopped(running: Running, work: Coroutine[Any, Any, T]) -> T:
         if worker.done():
             return worker.result()
         reason = stopped.result()
-        raise GaveUpError(f"the app gave up: {type(reason).__name__}: {reason}") from reason
+        raise GaveUpError(reason) from reason
     finally:
         worker.cancel()
         stopped.cancel()

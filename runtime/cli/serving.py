@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import click
 
 from runtime.app import App
+from runtime.core.supervision_errors import describe
 from runtime.errors import RuntimeFaultError
 from runtime.event_loop import loop_factory
 from runtime.running import Running
@@ -28,6 +29,9 @@ log = logging.getLogger("postroom")
 
 class GaveUpError(RuntimeFaultError):
     """The app's supervision tree gave up."""
+
+    def __init__(self, reason: BaseException | None) -> None:
+        super().__init__(f"the app gave up: {describe(reason)}")
 
 
 class StoppedAtOnceError(RuntimeFaultError):
@@ -56,7 +60,7 @@ async def _serve(app: App, settings: Settings, on_running: Callable[[Running], N
             reason = await _first(running, stop)
             stop.begin_draining()
     if reason is not None:
-        raise GaveUpError(f"the app gave up: {type(reason).__name__}: {reason}") from reason
+        raise GaveUpError(reason) from reason
 
 
 async def _first(running: Running, stop: _Stop) -> BaseException | None:
