@@ -92,7 +92,7 @@ app.service(
     Arrivals,
     keyed=True,
     slots=4,
-    chunk_size=50,
+    chunk_size=100,
     retry=RetryPolicy(attempts=3, backoff=Backoff(initial_seconds=0.02, max_seconds=0.1)),
     metadata=Metadata(label="Arrivals", description="Records each arrival and the delay of its aircraft", owner="ops"),
 )
