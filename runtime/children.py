@@ -177,8 +177,6 @@ class Children:
         supervision: Supervision | None,
         mailbox: Bounded | None = None,
     ) -> Coroutine[Any, Any, Ref]:
-        if mailbox is None:
-            return self._machinery.spawn(parent, actor, name, supervision)
         return self._machinery.spawn(parent, actor, name, supervision, mailbox)
 
     def _restart(self, cell: Cell) -> None:

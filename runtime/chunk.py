@@ -139,7 +139,7 @@ class ChunkRun:
         seq, seconds = delivery.entry.seq, self.seconds
         seconds[seq] = seconds.get(seq, 0.0) + delivery.run_seconds
         self._index += 1
-        if self._unit is not None and self._unit.lost:
+        if self._is_lost():
             self._service.background(self._run_again())
         elif self._index < len(self._current):
             self._deliver()

@@ -29,7 +29,7 @@ class Delivery(EventContext):
     Its failure is charged to the event, not to the actor.
     """
 
-    __slots__ = ("_began", "_run", "entry", "message", "run_seconds", "sent_at", "started_at")
+    __slots__ = ("_began", "_run", "entry", "message", "run_seconds", "started_at")
 
     explains_failure = True
 
@@ -42,7 +42,7 @@ class Delivery(EventContext):
         self.emitted = []
         self.entry = entry
         self.message = message
-        self.sent_at = self._began = run.monotonic()
+        self._began = run.monotonic()
         self.started_at = 0.0
         self.run_seconds = 0.0
 

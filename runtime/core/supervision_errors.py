@@ -63,16 +63,6 @@ class StartIgnoredError(SupervisionError):
     """To be raised by a child's start: it need not run now. No failure, as OTP's `ignore`; a request can start it."""
 
 
-class HungError(SupervisionError):
-    """A child at work made no progress for longer than its limit."""
-
-    def __init__(self, child: str, seconds: float) -> None:
-        super().__init__(
-            f"{child!r} made no progress for {seconds:g} s; see what it waits for or raise its hang_seconds"
-        )
-        self.child = child
-
-
 class NoSuchChildError(SupervisionError, LookupError):
     """The supervisor has no child of that name."""
 

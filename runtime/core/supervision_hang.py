@@ -14,9 +14,9 @@ class Verdict(enum.StrEnum):
 
     WAIT = "wait"
     CANCEL = "cancel"
-    """Cancel what it does, and restart it with `HungError` when that has ended."""
+    """Cancel what it does, and restart it with `HandlerHungError` when that has ended."""
     ABANDON = "abandon"
-    """It ignores its cancellation: restart it with `HungError` and leave behind what does not end."""
+    """It ignores its cancellation: restart it with `HandlerHungError` and leave behind what does not end."""
 
 
 class HangWatch:

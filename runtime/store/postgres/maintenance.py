@@ -41,7 +41,6 @@ class Maintenance:
         self._pool = pool
         self._sql = statements
         self._outcomes_made_at: float | None = None
-        self._width = 0
 
     async def extend(self, now: float, period_seconds: float, ahead: int) -> None:
         """Raises as `Store.extend_log` does."""
