@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from actors import Actor, ActorError, Bounded, Ref, Supervision
-from runtime.cell import Cell
-from runtime.cell_place import DEFAULT_SUPERVISION
-from runtime.children import spawn_child
+from runtime.cells.cell import Cell
+from runtime.cells.children import spawn_child
+from runtime.cells.place import DEFAULT_SUPERVISION
+from runtime.cells.run_queue import RunQueue
 from runtime.clock import SystemClock
-from runtime.run_queue import RunQueue
 
 if TYPE_CHECKING:
     from runtime.machinery import Machinery

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from bench.durable import FILLER, FIRST, Work
-from runtime.ids import IdSource
-from runtime.journal import MAX_BATCH
+from runtime.durable.ids import IdSource
+from runtime.durable.journal import MAX_BATCH
 from runtime.store.postgres.columns import EVENT_COLUMNS
 from runtime.store.postgres.pool import Address, Connection, connect
 from runtime.store.sql import DEFAULT_SCHEMA

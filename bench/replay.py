@@ -14,7 +14,7 @@ from actors import Database, PostroomError
 from bench.flights import SERVICE, SQL, Flight, app
 from bench.flights_csv import FlightsFile, read_flights
 from runtime import Enqueue, Running
-from runtime.ids import IdSource
+from runtime.durable.ids import IdSource
 
 CHUNK = 500
 """Events to one call of `enqueue_many`: few commits, and little of the file in memory."""

@@ -1,8 +1,8 @@
 """What runs actors: apps, supervision, fair scheduling, the durable log, HTTP and the `postroom` command."""
 
 from runtime.app import App, Enqueue
+from runtime.cells.routing import Routing
 from runtime.definition import ServiceDefinition
-from runtime.routing import Routing
 from runtime.running import Running
 from runtime.settings import Settings
 

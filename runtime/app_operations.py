@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from runtime.dead_letter_office import DeadLetterOffice
+from runtime.durable.dead_letter_office import DeadLetterOffice
 from runtime.operations import Readiness, ServiceInfo
 from runtime.tree import TreeNode
 

@@ -15,11 +15,11 @@ from actors.mailbox import Bounded
 from actors.message import Message
 from actors.ref import Ref
 from actors.spec import Supervision
-from runtime.cell_state import Command
+from runtime.cells.state import Command
 
 if TYPE_CHECKING:
+    from runtime.cells.ties import Ties
     from runtime.store.records import Delayed, Event
-    from runtime.ties import Ties
 
 LOGGER = logging.getLogger("postroom.actors")
 

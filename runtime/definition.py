@@ -13,7 +13,7 @@ from actors.errors import SpecError
 from actors.mailbox import Bounded
 from actors.message import DYNAMIC, Message, message_name
 from actors.spec import Metadata, RetryPolicy, Supervision, require_positive
-from runtime.routing import Routing
+from runtime.cells.routing import Routing
 from runtime.store.records import Event
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")

@@ -14,22 +14,22 @@ from actors.context import Clock
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Supervision
-from runtime.admission import Admission
-from runtime.backlog import Backlog
-from runtime.cell_place import DEFAULT_SUPERVISION
-from runtime.children import spawn_child
-from runtime.delays import Delays
+from runtime.cells.children import spawn_child
+from runtime.cells.place import DEFAULT_SUPERVISION
+from runtime.cells.refs import LocalRef
+from runtime.cells.run_queue import RunQueue
+from runtime.durable.admission import Admission
+from runtime.durable.backlog import Backlog
+from runtime.durable.delays import Delays
+from runtime.durable.journal import RETRY_SECONDS, Journal
+from runtime.durable.suspects import Suspects
 from runtime.errors import StoreUnavailableError, UnknownServiceError
-from runtime.journal import RETRY_SECONDS, Journal
-from runtime.refs import LocalRef
-from runtime.run_queue import RunQueue
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch
-from runtime.suspects import Suspects
 
 if TYPE_CHECKING:
-    from runtime.cell import Cell
-    from runtime.service import Service
+    from runtime.cells.cell import Cell
+    from runtime.durable.service import Service
 
 
 class Machinery(msgspec.Struct, kw_only=True):

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from runtime.clock import SystemClock
-from runtime.dead_letter_office import DeadLetterOffice
+from runtime.durable.dead_letter_office import DeadLetterOffice
+from runtime.durable.ids import IdSource
 from runtime.embedded import EmbeddedServer
 from runtime.errors import InvalidInputError
-from runtime.ids import IdSource
 from runtime.opening import open_store
 from runtime.operations import DeadLetterOperations
 from runtime.settings import Settings

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from actors.context import Clock
-from runtime.supervisor_child import OnExit
-from runtime.supervisor_task import TaskChild
+from runtime.supervision.child import OnExit
+from runtime.supervision.task import TaskChild
 from runtime.tree import TreeNode
 
 Step = Callable[[], Awaitable[None]]

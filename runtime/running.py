@@ -10,30 +10,30 @@ from functools import partial
 
 from actors.database import Database
 from actors.spec import Intensity, Supervision
-from runtime.admission import Admission, Limits
 from runtime.app_operations import AppOperations
-from runtime.backlog import Backlog
+from runtime.cells.run_queue import RunQueue
 from runtime.clock import SystemClock
 from runtime.definition import ServiceDefinition
-from runtime.delays import Delays
+from runtime.durable.admission import Admission, Limits
+from runtime.durable.backlog import Backlog
+from runtime.durable.delays import Delays
+from runtime.durable.ids import IdSource
+from runtime.durable.journal import MAX_UNRECORDED, Journal
+from runtime.durable.lease_keeper import LeaseKeeper, Recovered
+from runtime.durable.retention import Retention
+from runtime.durable.service import Service
+from runtime.durable.suspects import Suspects
 from runtime.embedded import EmbeddedServer
 from runtime.errors import ServerEndedError
 from runtime.http import HttpServer
-from runtime.ids import IdSource
-from runtime.journal import MAX_UNRECORDED, Journal
-from runtime.lease_keeper import LeaseKeeper, Recovered
 from runtime.machinery import Machinery
 from runtime.opening import open_store
 from runtime.operations import Operations, Readiness
 from runtime.parts import Part
-from runtime.retention import Retention
-from runtime.run_queue import RunQueue
-from runtime.service import Service
 from runtime.settings import SECONDS_PER_DAY, Settings
 from runtime.store.records import Batch, Delayed, Event
-from runtime.supervisor import Supervisor
-from runtime.supervisor_child import Child, ChildSpec
-from runtime.suspects import Suspects
+from runtime.supervision.child import Child, ChildSpec
+from runtime.supervision.supervisor import Supervisor
 from runtime.tree import TreeNode
 
 ROOT_INTENSITY = Intensity(max_restarts=5, period_seconds=10.0)

@@ -6,7 +6,7 @@ import random
 from typing import Any
 from uuid import UUID
 
-from runtime.ids import IdSource
+from runtime.durable.ids import IdSource
 from runtime.store.records import Batch, Cause, DeadLetter, Entry, Event, Outcome, OutcomeKind
 
 NOW = 1_800_000_000.0

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+from runtime.cells.rendezvous import running_apps
 from runtime.cli.client import Client
 from runtime.cli.database import require_database_url
 from runtime.cli.target import NoRunningAppError, connect
 from runtime.operations import DeadLetterOperations
-from runtime.rendezvous import running_apps
 from runtime.settings import DEFAULT_DATA_DIR, Settings
 from runtime.store.records import DeadLetterFilter
 from runtime.views import DeadLetterJson, DeadLetterPage, dead_letter_json, page_json

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from runtime.cells.rendezvous import Announcement, running_apps
 from runtime.cli.client import Client
 from runtime.errors import RuntimeFaultError
-from runtime.rendezvous import Announcement, running_apps
 
 
 class NoRunningAppError(RuntimeFaultError):

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from runtime.cells.rendezvous import Announcement, RendezvousError, announce, withdraw
 from runtime.clock import Clock
 from runtime.http.address import Address, listen_error, parse_address
 from runtime.http.errors import tell_errors
@@ -21,7 +22,6 @@ from runtime.http.requests import decode_body, decode_query
 from runtime.http.routes import ROUTES, Call, Route
 from runtime.http.security import guard
 from runtime.operations import Operations
-from runtime.rendezvous import Announcement, RendezvousError, announce, withdraw
 from runtime.settings import DEFAULT_MAX_PAYLOAD_BYTES
 from runtime.views import Health
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 
 from runtime.core.lease import DEFAULT_SHARDS, Lease
+from runtime.durable.ids import timestamp_of
 from runtime.errors import ConflictError, LeaseLostError
-from runtime.ids import timestamp_of
 from runtime.store.records import AuditRecord, Batch, DeadLetterView, Delayed, Entry, Event, Outcome, QueueState
 
 Name = tuple[UUID, int]

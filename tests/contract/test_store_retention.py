@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from runtime.ids import IdSource
+from runtime.durable.ids import IdSource
 from runtime.store.port import Store
 from runtime.store.records import Batch, DeadLetterFilter, Delayed, Entry, Event, Outcome, OutcomeKind
 from tests.records import NOW, died, done, make_event

@@ -23,7 +23,7 @@ from pathlib import Path
 import aiohttp
 import click
 
-from runtime.crash_points import POINTS, VARIABLE
+from runtime.durable.crash_points import POINTS, VARIABLE
 from runtime.embedded.cluster import CLUSTER_FOLDER
 from runtime.embedded.pid_file import read_pid_file
 from tests.fault.campaign_checker import Verdict, check

@@ -11,8 +11,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from runtime.durable.journal import MAX_UNRECORDED
 from runtime.embedded import EmbeddedServer
-from runtime.journal import MAX_UNRECORDED
 from tests.fault.campaign_app import ATTEMPTS, FLAKY, HISTORY, POOLED_SLOTS, Note, dies, echoes_of, fails
 from tests.fault.campaign_producer import SENT, Sent
 
@@ -21,7 +21,7 @@ MAX_RUNNING = POOLED_SLOTS + 4 * 20
 BOUND = MAX_UNRECORDED + MAX_RUNNING
 """How many handled events one crash may repeat."""
 SHOWN = 5
-CONDEMNED = "runtime.suspects.TookProcessDownError"
+CONDEMNED = "runtime.durable.suspects.TookProcessDownError"
 DONE, DEAD = 1, 3
 
 Key = tuple[str, str, str | None]

@@ -14,7 +14,7 @@ from uuid import UUID
 import aiohttp
 import msgspec
 
-from runtime.ids import IdSource
+from runtime.durable.ids import IdSource
 from tests.fault.campaign_app import FLAKY, LATE_SECONDS, end_with_campaign
 
 SENT = "sent.jsonl"

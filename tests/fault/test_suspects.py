@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 
+from runtime.durable.suspects import MAX_STARTS
 from runtime.store.postgres import PostgresStore
 from runtime.store.postgres.pool import Connection
 from runtime.store.records import Batch
-from runtime.suspects import MAX_STARTS
 from tests.apps import run, url_of
 from tests.fault.suspects_app import EVENTS, POISON, suspects_app
 from tests.postgres import Server
@@ -74,7 +74,7 @@ async def test_a_clean_stop_leaves_no_suspects(database: Server) -> None:
 async def test_a_stop_before_what_was_in_flight_has_passed_leaves_the_suspicion(
     database: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.suspects.REVIEW_SECONDS", 1000.0)
+    monkeypatch.setattr("runtime.durable.suspects.REVIEW_SECONDS", 1000.0)
     await crash_with_events_waiting(database)
     app = suspects_app(1)
     for _ in range(2):

@@ -10,8 +10,8 @@ import pytest
 
 from actors import Actor, Bounded, MailboxFullError, Overflow, Request, SpecError
 from runtime import App
+from runtime.cells.routing import Routing, consistent_slot, shortest
 from runtime.errors import InvalidInputError
-from runtime.routing import Routing, consistent_slot, shortest
 from tests.apps import run
 from tests.postgres import Server
 

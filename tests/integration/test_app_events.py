@@ -11,8 +11,8 @@ import pytest
 
 from actors import Actor, Backoff, RetryPolicy, Supervision
 from runtime import App, Enqueue, Running
+from runtime.durable.ids import IdSource
 from runtime.errors import InvalidInputError, LeaseHeldError
-from runtime.ids import IdSource
 from runtime.store.postgres.pool import Connection
 from runtime.store.records import DeadLetterFilter
 from tests.apps import run
@@ -226,7 +226,7 @@ async def test_what_was_waiting_is_handled_after_a_restart(database: Server, adm
 
 
 async def test_two_apps_cannot_own_one_database(database: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.lease_keeper.TAKEOVER_SECONDS", 0.0)
+    monkeypatch.setattr("runtime.durable.lease_keeper.TAKEOVER_SECONDS", 0.0)
     async with run(recorder_app(), database):
         with pytest.raises(LeaseHeldError, match="another postroom process"):
             async with contextlib.AsyncExitStack() as stack:

@@ -7,8 +7,8 @@ import asyncio
 import asyncpg
 import pytest
 
+from runtime.durable.ids import IdSource
 from runtime.errors import DatabaseRefusedError, StoreUnavailableError
-from runtime.ids import IdSource
 from runtime.store.postgres import PostgresStore
 from runtime.store.postgres.partitions import id_at
 from runtime.store.postgres.pool import Connection

@@ -11,8 +11,8 @@ from typing import Any
 from actors.spec import AutoShutdown, Backoff, Intensity, Restart, Strategy, Supervision
 from runtime.core.supervision_child import ChildState
 from runtime.core.supervision_errors import ShutdownError
-from runtime.supervisor import Child, ChildSpec, OnExit, Supervisor
-from runtime.supervisor_dynamic import DynamicSupervisor
+from runtime.supervision.dynamic import DynamicSupervisor
+from runtime.supervision.supervisor import Child, ChildSpec, OnExit, Supervisor
 from runtime.tree import TreeNode
 from tests.property import supervision_model as model
 from tests.unit.supervisor_suite.virtual_time import VirtualClock

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.backlog import Backlog
+from runtime.durable.backlog import Backlog
 from runtime.store.memory import MemoryStore
 from runtime.store.records import Batch, Entry, Outcome, OutcomeKind
 from tests.records import NOW, make_event, new_id

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from actors.errors import PostroomError
 from actors.spec import Backoff, Restart
-from runtime.supervisor import Supervisor
-from runtime.supervisor_dynamic import DynamicSupervisor
+from runtime.supervision.dynamic import DynamicSupervisor
+from runtime.supervision.supervisor import Supervisor
 from tests.property.supervision_world import AT_ONCE, REASONS, Pair, Worker
 from tests.property.test_supervision_trees import DEADLINES, DURATIONS, digits, many, numbers
 from tests.unit.supervisor_suite.virtual_time import VirtualTimeLoop, assert_alone

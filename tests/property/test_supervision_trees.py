@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from actors.errors import PostroomError
 from actors.spec import Restart
-from runtime.supervisor import Supervisor
-from runtime.supervisor_dynamic import DynamicSupervisor
+from runtime.supervision.dynamic import DynamicSupervisor
+from runtime.supervision.supervisor import Supervisor
 from tests.property import supervision_model as model
 from tests.property.supervision_world import REASONS, Pair, Worker
 from tests.unit.supervisor_suite.virtual_time import VirtualTimeLoop, assert_alone

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 from actors import Actor, ActorError, Backoff, Bounded, Ref, Request, Supervision
-from runtime.cell import Cell
-from runtime.children import spawn_child
+from runtime.cells.cell import Cell
+from runtime.cells.children import spawn_child
+from runtime.cells.run_queue import RunQueue
 from runtime.clock import SystemClock
 from runtime.machinery import Machinery
-from runtime.run_queue import RunQueue
 
 AT_ONCE = Supervision(backoff=Backoff(initial_seconds=0, max_seconds=0), shutdown_seconds=0.2)
 

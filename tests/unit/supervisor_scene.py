@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from actors.spec import Backoff, Intensity, Strategy, Supervision
-from runtime.supervisor import ChildSpec, OnExit, Supervisor
+from runtime.supervision.supervisor import ChildSpec, OnExit, Supervisor
 from runtime.tree import TreeNode
 
 BOOM = ValueError("boom")

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from actors import Actor
-from runtime.admission import MAX_NAME_CHARACTERS, Admission, Limits
 from runtime.clock import SystemClock
 from runtime.definition import ServiceDefinition
+from runtime.durable.admission import MAX_NAME_CHARACTERS, Admission, Limits
+from runtime.durable.ids import IdSource
 from runtime.errors import InvalidInputError, PayloadTooLargeError, UnknownServiceError
-from runtime.ids import IdSource
 from runtime.store.records import Delayed
 
 

@@ -21,7 +21,7 @@ from actors import (
     Supervision,
     UnhandledMessageError,
 )
-from runtime.run_queue import MESSAGES_PER_TURN
+from runtime.cells.run_queue import MESSAGES_PER_TURN
 from tests.unit.arena import Arena, arena, cell_of, wait_until
 
 TENANT: ContextVar[str] = ContextVar("tenant", default="nobody")

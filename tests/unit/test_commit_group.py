@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runtime.commit_group import CommitGroup, Fate
+from runtime.durable.commit_group import CommitGroup, Fate
 from runtime.errors import StoreError
 from runtime.store.records import Batch, Delayed, Outcome, OutcomeKind
 from tests.records import NOW, make_event

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.crash_points import POINTS, armed
+from runtime.durable.crash_points import POINTS, armed
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 

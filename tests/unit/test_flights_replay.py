@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.replay import MAX_EVENTS, Replay
-from runtime.ids import IdSource, parse_id, timestamp_of
+from runtime.durable.ids import IdSource, parse_id, timestamp_of
 
 ids = st.builds(lambda milliseconds: IdSource(lambda: milliseconds / 1000).new_id(), st.integers(1, 2**42))
 rows = st.integers(0, MAX_EVENTS - 1)

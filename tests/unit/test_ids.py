@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from actors.errors import PostroomError
-from runtime.ids import IdSource, InvalidIdError, parse_id, require_id, timestamp_of
+from runtime.durable.ids import IdSource, InvalidIdError, parse_id, require_id, timestamp_of
 
 
 class HandDriven:

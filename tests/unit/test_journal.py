@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from runtime import journal as journal_module
+from runtime.durable import journal as journal_module
+from runtime.durable.journal import MAX_BATCH, MAX_UNRECORDED, Journal
 from runtime.errors import CommitUnknownError, StoreError, StoreUnavailableError
-from runtime.journal import MAX_BATCH, MAX_UNRECORDED, Journal
 from runtime.store.memory import MemoryStore
 from runtime.store.records import Batch, Entry, Outcome, OutcomeKind
 from tests.records import NOW, make_event, make_events, new_id

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from runtime.core.lease import DEFAULT_SHARDS, Lease, shard_of
-from runtime.ids import IdSource
+from runtime.durable.ids import IdSource
 
 AN_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors import Actor, AskCycleError, Request
-from runtime.run_queue import RunQueue
+from runtime.cells.run_queue import RunQueue
 from tests.unit.arena import arena, cell_of, wait_until
 
 

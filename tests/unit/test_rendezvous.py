@@ -14,10 +14,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from runtime import rendezvous
+from runtime.cells import rendezvous
+from runtime.cells.rendezvous import Announcement, RendezvousError, announce, is_private, running_apps, withdraw
 from runtime.clock import SystemClock
 from runtime.http import HttpServer
-from runtime.rendezvous import Announcement, RendezvousError, announce, is_private, running_apps, withdraw
 from tests.desk import Desk
 
 

@@ -9,7 +9,7 @@ from contextvars import Context, ContextVar
 
 import pytest
 
-from runtime.run_queue import MAX_PARKED, Runner, RunQueue
+from runtime.cells.run_queue import MAX_PARKED, Runner, RunQueue
 
 Job = Callable[[], Awaitable[None]]
 

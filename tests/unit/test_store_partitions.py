@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.ids import IdSource
+from runtime.durable.ids import IdSource
 from runtime.store.postgres.partitions import (
     Partition,
     expired_events,

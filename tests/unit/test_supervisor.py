@@ -10,7 +10,7 @@ import pytest
 from actors.spec import Intensity, Strategy, Supervision
 from runtime.core.supervision_errors import RestartLimitError
 from runtime.errors import ConflictError, NotFoundError
-from runtime.supervisor import ChildSpec, Supervisor
+from runtime.supervision.supervisor import ChildSpec, Supervisor
 from tests.unit.supervisor_scene import AT_ONCE, BOOM, Scene, nothing_is_left, until
 
 __all__ = ["nothing_is_left"]  # a fixture for every test works where it is imported

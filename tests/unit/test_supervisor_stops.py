@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from actors.spec import Backoff
-from runtime import supervisor_operations
 from runtime.errors import ConflictError
-from runtime.supervisor import ChildSpec, OnExit
+from runtime.supervision import operations as supervisor_operations
+from runtime.supervision.supervisor import ChildSpec, OnExit
 from tests.unit.supervisor_scene import Probe, Scene, nothing_is_left, until
 
 __all__ = ["nothing_is_left"]  # a fixture for every test works where it is imported

@@ -7,12 +7,12 @@ import contextlib
 
 import pytest
 
-from runtime import supervisor_task
 from runtime.clock import SystemClock
 from runtime.core.supervision_errors import ChildStuckError
 from runtime.errors import ConflictError
-from runtime.supervisor import TaskChild
-from runtime.supervisor_task import EndedEarlyError, Run
+from runtime.supervision import task as supervisor_task
+from runtime.supervision.supervisor import TaskChild
+from runtime.supervision.task import EndedEarlyError, Run
 
 BOOM = ValueError("boom")
 

@@ -14,9 +14,9 @@ from actors.errors import SpecError
 from actors.spec import AutoShutdown, Intensity, Restart, Strategy, Supervision
 from runtime.clock import SystemClock
 from runtime.errors import ConflictError
-from runtime.supervisor import ChildSpec, Supervisor, TaskChild
-from runtime.supervisor_dynamic import DynamicSupervisor
-from runtime.supervisor_tree import DynamicSpec, NodeSpec, SupervisorSpec, WorkerSpec, check_tree, make_tree
+from runtime.supervision.dynamic import DynamicSupervisor
+from runtime.supervision.supervisor import ChildSpec, Supervisor, TaskChild
+from runtime.supervision.tree import DynamicSpec, NodeSpec, SupervisorSpec, WorkerSpec, check_tree, make_tree
 
 
 async def for_ever() -> None:

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from runtime.durable.suspects import MAX_STARTS, Suspects
 from runtime.store.memory import MemoryStore
 from runtime.store.records import Entry, QueueState
-from runtime.suspects import MAX_STARTS, Suspects
 from tests.records import make_event
 
 QUEUE, TAIL = 1, 100

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import msgspec
 
-from runtime.crash_points import reach
+from runtime.durable.crash_points import reach
 from runtime.errors import CommitUnknownError, StoreUnavailableError
 from runtime.store.postgres.errors import describe, ends_connection, translated
 

@@ -9,7 +9,7 @@ from random import Random
 
 from actors.spec import AutoShutdown, Backoff, Intensity, Restart, Strategy, Supervision
 from runtime.core.supervision_errors import ShutdownError
-from runtime.supervisor import ChildSpec, OnExit, Supervisor
+from runtime.supervision.supervisor import ChildSpec, OnExit, Supervisor
 from runtime.tree import TreeNode
 from tests.unit.supervisor_suite.virtual_time import VirtualClock, rest
 

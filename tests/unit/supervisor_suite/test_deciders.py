@@ -8,7 +8,7 @@ from actors.errors import SpecError
 from actors.spec import AutoShutdown, Decider, Directive, Restart, Strategy, Supervision
 from runtime.core.supervision_errors import AutomaticShutdownError, EscalatedError
 from runtime.errors import NotFoundError
-from runtime.supervisor import ChildSpec
+from runtime.supervision.supervisor import ChildSpec
 from tests.unit.supervisor_suite.scene import AT_ONCE, BOOM, Scene, Worker, looked_after, nested
 from tests.unit.supervisor_suite.virtual_time import on_virtual_time, rest
 

@@ -15,8 +15,8 @@ from actors.errors import SpecError
 from actors.spec import Backoff, Intensity, Restart, Supervision
 from runtime.core.supervision_errors import RestartLimitError, StartIgnoredError, StartTimeoutError
 from runtime.errors import ConflictError, NotFoundError
-from runtime.supervisor import ChildSpec, OnExit
-from runtime.supervisor_dynamic import DynamicSupervisor
+from runtime.supervision.dynamic import DynamicSupervisor
+from runtime.supervision.supervisor import ChildSpec, OnExit
 from tests.unit.supervisor_suite.scene import AT_ONCE, BOOM, SHUTDOWN, Scene, Worker, looked_after
 from tests.unit.supervisor_suite.virtual_time import VirtualClock, on_virtual_time, rest
 

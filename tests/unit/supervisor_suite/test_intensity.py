@@ -8,7 +8,7 @@ import pytest
 
 from actors.spec import Restart, Strategy
 from runtime.core.supervision_errors import RestartLimitError
-from runtime.supervisor import ChildSpec
+from runtime.supervision.supervisor import ChildSpec
 from tests.unit.supervisor_suite.scene import BOOM, Scene, Worker, looked_after, nested
 from tests.unit.supervisor_suite.virtual_time import on_virtual_time, rest
 

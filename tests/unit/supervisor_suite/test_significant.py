@@ -9,7 +9,7 @@ import pytest
 from actors.errors import SpecError
 from actors.spec import AutoShutdown, Backoff, Restart, Strategy, Supervision
 from runtime.core.supervision_errors import AutomaticShutdownError
-from runtime.supervisor import ChildSpec
+from runtime.supervision.supervisor import ChildSpec
 from tests.unit.supervisor_suite.scene import BOOM, SHUTDOWN, Scene, Worker, looked_after, nested
 from tests.unit.supervisor_suite.virtual_time import on_virtual_time, rest
 

@@ -10,7 +10,7 @@ import pytest
 from actors.spec import Restart, Strategy, Supervision
 from runtime.core.supervision_errors import RestartLimitError, StartIgnoredError, StartTimeoutError
 from runtime.errors import ConflictError
-from runtime.supervisor import ChildSpec
+from runtime.supervision.supervisor import ChildSpec
 from tests.unit.supervisor_suite.scene import AT_ONCE, BOOM, Scene, Worker, looked_after, nested
 from tests.unit.supervisor_suite.virtual_time import on_virtual_time, rest
 

@@ -1,0 +1,294 @@
+"""One actor in its place: its mailbox, and the way from one message to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Coroutine
+from contextvars import Context
+from types import CoroutineType
+from typing import Any
+
+from actors.actor import Actor
+from actors.errors import ActorStoppedError, HandlerHungError, MailboxFullError
+from actors.mailbox import Bounded, Overflow
+from actors.ref import Ref
+from actors.spec import Supervision
+from runtime.cells.asking import Adopted, cancelled_from_within, explain
+from runtime.cells.development import handle
+from runtime.cells.letter import Letter, abandon, message_of
+from runtime.cells.life import CellLife
+from runtime.cells.mailbox import Mail, MailboxStatistics
+from runtime.cells.place import BUSY, DEFAULT_SUPERVISION, IDLE, NEW, READY
+from runtime.cells.refs import CellRef
+from runtime.cells.run_queue import MAX_MAILBOXES, Runner
+from runtime.cells.state import Record
+from runtime.cells.within import within
+from runtime.tree import TreeNode
+
+
+class Cell(CellLife):
+    """An actor's place. It outlives the instances of the actor class, and so do its mailbox and its reference."""
+
+    __slots__ = ()
+
+    @property
+    def ref(self) -> Ref:
+        return CellRef(self)
+
+    def spawn(
+        self, actor: type[Actor], name: str, supervision: Supervision | None, mailbox: Bounded | None = None
+    ) -> Coroutine[Any, Any, Ref]:
+        if mailbox is None:
+            return self.owner.spawn(self, actor, name, supervision)
+        return self.owner.spawn(self, actor, name, supervision, mailbox)
+
+    # Mail
+
+    def post(self, mail: Mail) -> None:
+        """Put mail into the mailbox, whatever room there is. Raises ActorStoppedError."""
+        self.require_method(mail.message)
+        self.accept(mail, whatever_room=True)
+
+    def accept(self, item: Any, *, whatever_room: bool = False) -> None:
+        """Put a message or a letter into the mailbox, whatever the state.
+
+        Raises ActorStoppedError, and MailboxFullError as the policy has it.
+        """
+        if self.stopping:
+            self.owner.dropped(self, message_of(item), "the actor has stopped")
+            raise ActorStoppedError(f"{self.path} has stopped")
+        mail, queue, limit = self.mail, self.queue, self.limit
+        if mail is None:
+            mail = self.mail = queue.mailboxes.pop() if queue.mailboxes else deque()
+        if limit is not None and (limit.senders or len(mail) >= limit.capacity) and not whatever_room:
+            self._overflow(item)
+            return
+        mail.append(item)
+        if self.state is IDLE or self.state is NEW:
+            self.state = READY
+            if limit is None:
+                self.inbox = mail
+            queue.ready.append(self)
+            if queue.lead is None:
+                queue.pass_lead()
+            self.waiting_since = queue.now
+
+    def must_wait(self) -> bool:
+        """Whether there is no room, and who sends waits for it."""
+        limit = self.limit
+        if limit is None or not limit.waits or self.stopping:
+            return False
+        return bool(limit.senders) or len(self.mail or ()) >= limit.capacity
+
+    def accept_or_drop(self, item: Any) -> None:
+        """As `accept`, for senders that nobody can tell of an error."""
+        try:
+            self.accept(item)
+        except MailboxFullError:
+            self._drop(item, "the mailbox is full")
+        except ActorStoppedError:
+            pass  # noted already
+
+    def _overflow(self, item: Any) -> None:
+        limit, mail = self.limit, self.mail
+        assert limit is not None
+        if limit.policy is Overflow.DROP_NEWEST:
+            self._drop(item, "the mailbox is full")
+        elif limit.policy is Overflow.DROP_OLDEST and mail is not None:
+            for place, oldest in enumerate(mail):
+                if not hasattr(oldest, "explains_failure"):  # a durable event is not dropped
+                    del mail[place]
+                    self._drop(oldest, "the mailbox was full and this was the oldest")
+                    break
+            mail.append(item)
+        else:
+            raise MailboxFullError(self.path, limit.capacity)
+
+    def _drop(self, item: Any, why: str) -> None:
+        assert self.limit is not None
+        self.limit.dropped += 1
+        self.owner.dropped(self, message_of(item), why)
+        abandon(item, MailboxFullError(self.path, self.limit.capacity))
+
+    def statistics(self) -> MailboxStatistics:
+        """The mailbox at this moment."""
+        mail, limit = self.mail, self.limit
+        return MailboxStatistics(
+            depth=len(mail or ()),
+            oldest_sent_at=self.waiting_since if mail else None,
+            capacity=limit.capacity if limit else None,
+            dropped=limit.dropped if limit else 0,
+            waiting_senders=len(limit.senders) if limit else 0,
+        )
+
+    # What began in an asker's turn
+
+    def adopt(self, adopted: Adopted) -> None:
+        """Have a runner go on with it."""
+        self.adopted = adopted
+        self.runner = adopted.standby.runner
+        adopted.standby.adopt(adopted)
+
+    def crash(self, reason: BaseException) -> None:
+        """Crash over it."""
+        self.state = IDLE
+        self.command(reason)
+
+    # At work
+
+    # One function, as each call on this path costs a tenth of a message.
+    async def drain(self, limit: int, runner: Runner, context: Context) -> int:  # noqa: C901, PLR0912, PLR0915
+        self.runner = runner
+        self.state = BUSY
+        hang = None
+        if self.supervision is not DEFAULT_SUPERVISION and self.supervision.hang_seconds != math.inf:
+            hang, limit = self._watch_progress(runner), 1
+        base, methods = self.base, self.methods
+        handled, changed = 0, False
+        try:
+            while True:
+                if self.control or self.instance is None:
+                    await self.attend()
+                instance, mail = self.instance, self.mail
+                if instance is None or (mail is None and self.adopted is None):
+                    break
+                item: Any = None
+                try:
+                    if self.adopted is not None:
+                        adopted, self.adopted, handled = self.adopted, None, 1
+                        item = adopted.letter
+                        result = await adopted.go_on()
+                        if not item.reply.done():
+                            item.reply.set_result(result)
+                        mail = self.mail
+                    while mail and handled < limit:
+                        item = mail.popleft()
+                        handled += 1
+                        method = methods.get(type(item))
+                        if method is not None:  # a bare message
+                            result = method(instance, item)
+                            if type(result) is CoroutineType:
+                                await result
+                        elif type(item) is Letter:
+                            await self._read(instance, item)
+                        else:
+                            await self._deliver(instance, item)
+                        if context != base or runner.cancelling():
+                            changed = True
+                            break
+                        if self.control:
+                            break
+                except asyncio.CancelledError as error:
+                    await self._cancelled(item, error)
+                    changed = context != base or runner.cancelling() > 0
+                except Exception as error:  # noqa: BLE001 # supervision is about whatever a handler raises
+                    await self._failed(item, error)
+                    changed = context != base or runner.cancelling() > 0
+                if not self.control and (changed or not mail or handled >= limit):
+                    break
+        finally:
+            self.runner = None
+            self.handled += handled
+            if hang is not None:
+                hang.cancel()
+        if self.limit is not None and self.mail is not None:
+            self.limit.admit(self.mail)
+        if self.state is BUSY:
+            queue, mail = self.queue, self.mail
+            if mail or self.control:
+                self.state = READY
+                queue.ready.append(self)
+            else:
+                self.state = IDLE
+                self.inbox = self.mail = None
+                if mail is not None and len(queue.mailboxes) < MAX_MAILBOXES:
+                    queue.mailboxes.append(mail)
+        return -1 if changed else handled or 1
+
+    async def _read(self, instance: Actor, letter: Letter) -> None:
+        method = self.methods[type(letter.message)]
+        if self.queue.development is not None:
+            result = await handle(self, letter.context, method, instance, letter.message)
+        elif letter.context is None:
+            result = method(instance, letter.message)
+            if type(result) is CoroutineType:
+                result = await result
+        else:
+            result = letter.context.run(method, instance, letter.message)
+            if type(result) is CoroutineType:
+                result = await within(letter.context, result)
+        reply = letter.reply
+        if reply is not None and not reply.done():
+            reply.set_result(result)
+
+    async def _deliver(self, instance: Actor, mail: Mail) -> None:
+        usual, instance._context = instance._context, mail.open(self)
+        method = self.methods[type(mail.message)]
+        if self.queue.development is not None:
+            result = await handle(self, None, method, instance, mail.message)
+        else:
+            result = method(instance, mail.message)
+            if type(result) is CoroutineType:
+                result = await result
+        instance._context = usual
+        mail.succeed(result)
+
+    async def _cancelled(self, item: Any, error: asyncio.CancelledError) -> None:
+        hung, self.hung = self.hung, None
+        if self.stopping or hung is not None:
+            if self.runner is not None:
+                self.runner.uncancel()
+            if hung is not None:
+                await self._failed(item, hung)
+            else:
+                abandon(item, ActorStoppedError(f"{self.path} was stopped"))
+        elif self.queue.closed:
+            abandon(item, ActorStoppedError(f"{self.path} was cancelled"))
+            raise error
+        else:
+            await self._failed(item, cancelled_from_within(self))
+
+    async def _failed(self, item: Any, error: BaseException) -> None:
+        if type(item) is Letter:
+            if item.reply is not None and not item.reply.done():
+                explain(error, self, item.message)
+                item.reply.set_exception(error)
+            await self.crashed(error, explained=False)
+        elif type(item) in self.methods:
+            await self.crashed(error, explained=False)
+        else:
+            item.fail(error)
+            await self.crashed(error, explained=item.explains_failure)
+
+    def _watch_progress(self, runner: Runner) -> asyncio.TimerHandle:
+        """Cancel the handler when its time is up."""
+        loop, seconds = asyncio.get_running_loop(), self.supervision.hang_seconds
+        kind = type(message_of(self.mail[0])).__name__ if self.mail else "a request"
+
+        def hung() -> None:
+            if self.runner is runner:
+                self.hung = HandlerHungError(self.path, kind, seconds)
+                runner.cancel()
+
+        return loop.call_later(seconds, hung)
+
+    def node(self) -> TreeNode:
+        mail, record = self.statistics(), self.record or Record()
+        return TreeNode(
+            name=self.name,
+            kind="actor",
+            state=self.state.value,
+            since=self.since or self.clock.now(),
+            restarts=record.restarts,
+            last_reason=record.last_reason,
+            last_restart_at=record.last_restart_at,
+            mailbox_depth=mail.depth,
+            oldest_message_seconds=None
+            if mail.oldest_sent_at is None
+            else self.clock.monotonic() - mail.oldest_sent_at,
+            handled=self.handled,
+            children=self.children.nodes() if self.children else (),
+            children_total=len(self.children) if self.children else 0,
+        )

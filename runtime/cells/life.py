@@ -1,0 +1,310 @@
+"""An actor's lives: hooks, crashes, restarts, the control lane, the end.
+
+new -> ready -> busy -> idle -> ready ...
+                  | crashed (an event explains it): fresh instance at once, busy again
+                  | crashed (nothing explains it): failed, until the owner restarts or stops it
+any -> stopped
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+from actors.actor import Actor
+from actors.errors import ActorError, ActorStoppedError
+from actors.message import Message
+from actors.spec import Directive
+from runtime.cells.letter import abandon, message_of
+from runtime.cells.place import BUSY, FAILED, IDLE, NEW, READY, STOPPED, CellPlace
+from runtime.cells.state import QUIT, RESTART, STOP, QuitError, Record
+from runtime.cells.within import within
+from runtime.core.supervision_errors import describe
+
+LOGGER = logging.getLogger("postroom.actors")
+
+RESTART_CHILD = Directive.RESTART
+KILL_SECONDS = 1.0
+"""How long a cancelled handler has to go before it is abandoned: Python cannot kill a coroutine."""
+
+
+class CellLife(CellPlace):
+    """The life of an actor's place. See `runtime.cells.cell.Cell` for its work."""
+
+    __slots__ = ()
+
+    def wake(self) -> None:
+        self.state = READY
+        self.inbox = self.mail if self.limit is None else None
+        self.queue.schedule(cast("Any", self))
+
+    # Beginning and ending, from outside
+
+    def start(self, on_started: Callable[[BaseException | None], None] | None = None) -> None:
+        """Begin a life, or the next one after a failure; `on_started` is called with None or with what failed."""
+        self._on_started = on_started
+        if self.state is FAILED:
+            assert self.record is not None
+            self.record.restarts += 1
+            if self.runner is not None:
+                self.state = BUSY  # restarted from within its own failure: it goes on where it is
+                return
+            self.state = NEW
+        if self.state is NEW:
+            self.wake()
+
+    def start_at_once(self) -> bool:
+        """Begin the first life here and now, if no hook may suspend. Raises what the class raises."""
+        if "on_start" in self.actor._actor_hooks:
+            return False
+        self._make_instance()
+        self.state = IDLE
+        return True
+
+    async def stop(self, shutdown_seconds: float) -> None:
+        """Let the message at hand end, then `on_stop`; cancel both after `shutdown_seconds`. Safe twice."""
+        if self._stop_at_once():
+            return
+        self.command(STOP)
+        if self._stopped is None:
+            self._stopped = asyncio.get_running_loop().create_future()
+        if not await _within_seconds(self._stopped, shutdown_seconds):
+            await self._kill(self._stopped, shutdown_seconds)
+
+    def stop_failed(self) -> None:
+        """Stop for good where it failed: it is not restarted."""
+        self.stopping = True
+        self.become_stopped(self.last_reason)
+
+    def cancel(self) -> None:
+        """Cancel what the actor does at this moment."""
+        if self.runner is not None:
+            self.runner.cancel()
+
+    def command(self, command: Any) -> None:
+        """Put STOP, RESTART, QUIT, an error to crash over, or a notice into the control lane.
+
+        It overtakes every message, and is never dropped.
+        """
+        if self.state is STOPPED:
+            return
+        if self.control is None:
+            self.control = deque()
+        self.control.append(command)
+        if self.state is IDLE or self.state is NEW:
+            self.wake()
+
+    def notify(self, notice: Message) -> None:
+        """Have a message of the runtime handled before those of others."""
+        if not self.stopping:
+            self.command(notice)
+
+    def child_gave_up(self, reason: BaseException) -> None:
+        """The supervision of its children has given up: that is a failure of the parent."""
+        if not self.stopping:
+            self.command(reason)
+
+    def put_first(self, messages: deque[Any]) -> None:
+        """Put messages before all others, whatever room there is."""
+        if messages:
+            if self.mail is None:
+                self.mail = deque()
+                if self.state is READY or self.state is BUSY:
+                    self.inbox = self.mail if self.limit is None else None
+            self.mail.extendleft(reversed(messages))
+
+    def become_stopped(self, reason: str | None) -> None:
+        self.state = STOPPED
+        self.inbox = None
+        mail, self.mail = self.mail, None
+        error = ActorStoppedError(f"{self.path} has stopped")
+        for item in mail or ():
+            if not abandon(item, error):
+                self.owner.dropped(cast("Any", self), message_of(item), "the actor has stopped")
+        if self.limit is not None:
+            self.limit.close(error)
+        if self.ties is not None:
+            self.ties.stopped(reason)
+        if self._stopped is not None and not self._stopped.done():
+            self._stopped.set_result(None)
+
+    def _stop_at_once(self) -> bool:
+        if self.state is STOPPED:
+            return True
+        self.stopping = True
+        self.inbox = None
+        quiet = self.state is IDLE and self.children is None and self.ties is None and not self.control
+        if (quiet and "on_stop" not in self.actor._actor_hooks) or self.state is NEW or self.state is FAILED:
+            self.instance = None
+            self.become_stopped(None)
+            return True
+        return False
+
+    async def _kill(self, stopped: asyncio.Future[None], after_seconds: float) -> None:
+        LOGGER.warning("%s did not stop within %s s and is cancelled", self.path, after_seconds)
+        self.cancel()
+        if not await _within_seconds(stopped, KILL_SECONDS):
+            LOGGER.error("%s ignores its cancellation and is abandoned", self.path)
+            self.become_stopped("it ignored its cancellation")
+
+    # Inside a runner
+
+    async def attend(self) -> None:
+        """Do what the control lane says, then see that there is a life."""
+        notices: deque[Any] = deque()
+        while self.control:
+            command = self.control.popleft()
+            if command is STOP:
+                await self._end_life(None)
+                self.become_stopped(None)
+            elif self.instance is None or self.stopping:
+                pass  # what it was about has ended
+            elif command is QUIT:
+                await self._quit()
+            elif isinstance(command, BaseException) or command is RESTART:
+                await self.crashed(command, explained=False)
+            else:
+                notices.append(command)
+        self.put_first(notices)
+        await self._live()
+
+    async def crashed(self, reason: Any, *, explained: bool) -> None:
+        """End this life over an exception, or RESTART, and begin the next one if it is to begin at once."""
+        if not explained and self.instance is not None and self._resumes(reason):
+            return
+        if reason is RESTART:
+            reason, explained = ActorError(f"{self.path}: it asked for its restart"), True
+        await self._end_life(reason)
+        if self.stopping:
+            return
+        self._note(reason)
+        if not explained:
+            self.state = FAILED
+            self.owner.cell_failed(cast("Any", self), reason)
+        else:
+            assert self.record is not None
+            self.record.restarts += 1
+            await self._begin_life()
+            if self.instance is not None:
+                self.owner.cell_restarted(cast("Any", self), reason)
+        await self._live()
+
+    async def _quit(self) -> None:
+        reason = self.owner.quits(cast("Any", self))
+        if reason is not None:
+            await self.crashed(reason, explained=False)
+            return
+        self.stopping = True
+        self.inbox = None
+        await self._end_life(None)
+        self.become_stopped(None)
+        self.owner.cell_stopped(cast("Any", self))
+
+    def _resumes(self, reason: Any) -> bool:
+        decider = self.supervision.decider
+        if reason is RESTART or (not decider.rules and decider.otherwise is RESTART_CHILD):
+            return False
+        return decider.decide(reason) is Directive.RESUME
+
+    async def _live(self) -> None:
+        """See that there is a life, unless it failed and has to wait."""
+        while self.instance is None and self.state is BUSY and not self.stopping:
+            await self._begin_life()
+
+    async def _begin_life(self) -> None:
+        failure, self._failure = self._failure, None
+        hooks = self.actor._actor_hooks
+        try:
+            instance = self._make_instance()
+            if "on_start" in hooks:
+                await self._started(instance.on_start)
+            if failure is not None and "on_restart" in hooks:
+                await self._guarded(lambda: instance.on_restart(failure))
+        except Exception as error:  # noqa: BLE001 # whatever a hook raises is the owner's to judge
+            self.instance = None
+            await self._release(error)
+            self._note(error)
+            if not self.stopping:
+                self.state = FAILED
+                self.owner.cell_failed(cast("Any", self), error)
+            self._report_start(error)
+            return
+        self._report_start(None)
+
+    def _make_instance(self) -> Actor:
+        instance = self.instance = self.actor()
+        instance._actor_place = self
+        self.since = self.clock.now()
+        return instance
+
+    async def _end_life(self, reason: BaseException | None) -> None:
+        instance, self.instance = self.instance, None
+        if instance is None:
+            return
+        hooks = self.actor._actor_hooks
+        instance._context = None
+        if reason is not None and "before_restart" in hooks:
+            await self._tolerated("before_restart", lambda: instance.before_restart(reason))
+        await self._stop_children()
+        if "on_stop" in hooks:
+            await self._tolerated("on_stop", instance.on_stop)
+        await self._release(reason)
+
+    async def _release(self, reason: BaseException | None) -> None:
+        """See that nothing is left of what this life has started."""
+        await self._stop_children()
+        if self.ties is not None:
+            await self.ties.end_life(None if isinstance(reason, QuitError) else reason)
+
+    async def _stop_children(self) -> None:
+        if self.children is not None:
+            children, self.children = self.children, None
+            await children.stop()
+
+    def _note(self, reason: BaseException) -> None:
+        self._failure = reason
+        if self.record is None:
+            self.record = Record()
+        self.record.last_reason = describe(reason)
+        self.record.last_restart_at = self.clock.now()
+
+    def _report_start(self, error: BaseException | None) -> None:
+        on_started, self._on_started = self._on_started, None
+        if on_started is not None:
+            on_started(error)
+
+    async def _tolerated(self, name: str, hook: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await self._guarded(hook)
+        except Exception:
+            LOGGER.exception("%s: %s failed", self.path, name)
+
+    async def _started(self, hook: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        limit = self.supervision.start_seconds
+        if math.isinf(limit):
+            await self._guarded(hook)
+            return
+        try:
+            async with asyncio.timeout(limit):
+                await self._guarded(hook)
+        except TimeoutError as error:
+            raise ActorError(f"{self.path}: on_start took longer than {limit:g} s; raise start_seconds") from error
+
+    async def _guarded(self, hook: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await within(self.base.copy(), hook())
+        except asyncio.CancelledError:
+            runner = asyncio.current_task()
+            if not self.stopping or runner is None:
+                raise
+            runner.uncancel()
+            raise ActorError(f"{self.path}: a hook was cancelled because it took too long") from None
+
+
+async def _within_seconds(future: asyncio.Future[None], seconds: float) -> bool:
+    await asyncio.wait({future}, timeout=None if math.isinf(seconds) else seconds)
+    return future.done()

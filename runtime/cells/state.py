@@ -1,0 +1,92 @@
+"""Where an actor is in its life, who looks after it, and what is on record about its restarts."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actors.actor import Actor
+from actors.errors import ActorError
+from actors.mailbox import Bounded
+from actors.ref import Ref
+from actors.spec import Supervision
+
+if TYPE_CHECKING:
+    from runtime.cells.cell import Cell
+
+
+class CellState(enum.StrEnum):
+    """Where an actor is in its life."""
+
+    NEW = "new"
+    IDLE = "idle"
+    READY = "ready"
+    BUSY = "busy"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Owner(Protocol):
+    """Who looks after a cell, decides what a failure leads to, and knows the actors around it."""
+
+    def cell_failed(self, cell: Cell, reason: BaseException) -> None:
+        """It crashed and nothing explains it. It stays failed until `start` or `stop`, which may be called at once."""
+        ...
+
+    def cell_restarted(self, cell: Cell, reason: BaseException) -> None:
+        """It crashed over a durable event and has a fresh instance already."""
+        ...
+
+    def quits(self, cell: Cell) -> BaseException | None:
+        """It wants to stop of its own accord. None lets it; a reason makes that a failure of this life."""
+        ...
+
+    def cell_stopped(self, cell: Cell) -> None:
+        """It has stopped of its own accord."""
+        ...
+
+    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+        """A message in memory will never be handled."""
+        ...
+
+    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
+
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+        /,
+    ) -> Coroutine[Any, Any, Ref]: ...
+
+
+class Command(enum.Enum):
+    """What the control lane carries beside errors to crash over and notices to be handled."""
+
+    STOP = enum.auto()
+    """Stop, as the owner wants."""
+    QUIT = enum.auto()
+    """Stop, as the actor itself wants."""
+    RESTART = enum.auto()
+    """Restart, as the actor itself wants."""
+
+
+STOP, QUIT, RESTART = Command
+
+
+class QuitError(ActorError):
+    """A permanent child stopped itself, which is a reason to start it again and no crash."""
+
+
+class Record:
+    """What is known of an actor's restarts. Made with the first."""
+
+    __slots__ = ("last_reason", "last_restart_at", "restarts")
+
+    def __init__(self) -> None:
+        self.restarts = 0
+        self.last_reason: str | None = None
+        self.last_restart_at: float | None = None

@@ -1,0 +1,214 @@
+"""The way in: what is given becomes an event, or is refused with the field that is wrong. Nothing is stored here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from actors.context import Clock
+from actors.message import DYNAMIC, Message
+from runtime.definition import Codec, ServiceDefinition
+from runtime.durable.ids import IdSource, require_id
+from runtime.errors import InvalidInputError, PayloadTooLargeError, UnknownServiceError
+from runtime.store.records import Delayed, Event
+
+MAX_NAME_CHARACTERS = 200
+WELL_FORMED = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What is refused at the border."""
+
+    max_payload_bytes: int
+    max_delay_seconds: float
+
+
+class Draft(Protocol):
+    """One of many messages on their way in."""
+
+    @property
+    def message(self) -> Message: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def id(self) -> UUID | None: ...
+
+
+class Admission:
+    """Turns messages into events for the services of one app."""
+
+    def __init__(
+        self,
+        services: Mapping[str, ServiceDefinition],
+        limits: Limits,
+        *,
+        ids: IdSource,
+        clock: Clock,
+    ) -> None:
+        self._services = services
+        self._codecs = {name: Codec(service) for name, service in services.items()}
+        self._limits = limits
+        self._ids = ids
+        self._clock = clock
+
+    def codec(self, service: str) -> Codec:
+        """Raises UnknownServiceError."""
+        codec = self._codecs.get(service)
+        if codec is None:
+            known = ", ".join(sorted(self._codecs)) or "none"
+            raise UnknownServiceError(f"no service is named {service!r}; this app has: {known}")
+        return codec
+
+    def event(
+        self,
+        service: str,
+        message: Message,
+        *,
+        tenant: str,
+        key: str | None,
+        by: str,
+        event_id: UUID | None = None,
+        cause: UUID | None = None,
+    ) -> Event:
+        """An event for a typed or dynamic message. Raises UnknownServiceError, InvalidInputError."""
+        codec = self.codec(service)
+        name, payload = self._encode(service, codec, message)
+        require_name("by", by)
+        self._require_address(service, tenant, key)
+        identity = self._ids.new_id() if event_id is None else require_id(event_id)
+        return Event(identity, service, tenant, key, name, payload, self._clock.now(), by, 1, cause, None)
+
+    def events(self, service: str, drafts: Iterable[Draft], *, by: str) -> list[Event]:
+        """An event for each draft, all accepted at one time, or none of them. Raises as `event`."""
+        codec = self.codec(service)
+        require_name("by", by)
+        drafts = list(drafts)
+        return list(self._each_event(service, codec, drafts, by, self._ids.new_ids(len(drafts))))
+
+    def _each_event(
+        self, service: str, codec: Codec, drafts: Iterable[Draft], by: str, ids: Iterator[UUID]
+    ) -> Iterator[Event]:
+        now = self._clock.now()
+        encode, require_address = self._encode, self._require_address
+        for draft in drafts:
+            name, payload = encode(service, codec, draft.message)
+            tenant, key, identity = draft.tenant, draft.key, draft.id
+            require_address(service, tenant, key)
+            identity = next(ids) if identity is None else require_id(identity)
+            yield Event(identity, service, tenant, key, name, payload, now, by)
+
+    def json_event(
+        self,
+        service: str,
+        payload: bytes,
+        *,
+        tenant: str,
+        key: str | None,
+        type_name: str | None,
+        by: str,
+        event_id: UUID | None = None,
+        origin: UUID | None = None,
+    ) -> Event:
+        """An event for a payload that is JSON text. Raises UnknownServiceError, InvalidInputError."""
+        codec = self.codec(service)
+        name = self._type_name(service, codec, type_name)
+        self._require_size(payload)
+        try:
+            codec.decode(name, payload)
+        except msgspec.DecodeError as error:
+            raise _payload_error(error) from None
+        except UnicodeDecodeError:
+            raise InvalidInputError("payload", "is not UTF-8") from None
+        require_name("by", by)
+        self._require_address(service, tenant, key)
+        identity = self._ids.new_id() if event_id is None else require_id(event_id)
+        return Event(identity, service, tenant, key, name, bytes(payload), self._clock.now(), by, 1, None, origin)
+
+    def replay_of(self, dead: Event, payload: bytes, by: str) -> Event:
+        """The event that runs a dead one again. Raises as `json_event`."""
+        return self.json_event(
+            dead.service, payload, tenant=dead.tenant, key=dead.key, type_name=dead.type, by=by, origin=dead.id
+        )
+
+    def emit(
+        self, cause: Event, service: str, message: Message, tenant: str | None, key: str | None, delay_seconds: float
+    ) -> Event | Delayed:
+        """What a handler emits, on behalf of the event it handles."""
+        event = self.event(
+            service, message, tenant=tenant or cause.tenant, key=key, by=f"service:{cause.service}", cause=cause.id
+        )
+        return self.delayed(event, delay_seconds)
+
+    def delayed(self, event: Event, delay_seconds: float) -> Event | Delayed:
+        """The event itself, or with a delay what waits in its place. Raises InvalidInputError."""
+        limit = self._limits.max_delay_seconds
+        if not 0 <= delay_seconds <= limit:
+            raise InvalidInputError("delay_seconds", f"must be between 0 and {limit:g}, not {delay_seconds}")
+        return Delayed(event, self._clock.now() + delay_seconds) if delay_seconds else event
+
+    def _encode(self, service: str, codec: Codec, message: Message) -> tuple[str, bytes]:
+        name = codec.name_of(message)
+        if name is None:
+            raise InvalidInputError("message", f"{service} does not take {type(message).__name__}")
+        try:
+            payload = codec.encode(message)
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            raise InvalidInputError("message", f"cannot be encoded as JSON: {error}") from None
+        if len(payload) > self._limits.max_payload_bytes:
+            self._require_size(payload)
+        return name, payload
+
+    def _require_address(self, service: str, tenant: str, key: str | None) -> None:
+        require_name("tenant", tenant)
+        if key is None:
+            if self._services[service].keyed:
+                raise InvalidInputError("key", f"is required: {service} has one actor per key")
+        else:
+            require_name("key", key)
+
+    def _type_name(self, service: str, codec: Codec, given: str | None) -> str:
+        if given is None:
+            if len(codec.names) == 1:
+                return codec.names[0]
+            if DYNAMIC in codec.names:
+                return DYNAMIC
+            raise InvalidInputError("type", f"is required: {service} takes {', '.join(codec.names)}")
+        if given not in codec.names:
+            known = ", ".join(name or "dynamic events" for name in codec.names)
+            raise InvalidInputError("type", f"{service} does not take {given!r}; it takes {known}")
+        return given
+
+    def _require_size(self, payload: bytes) -> None:
+        limit = self._limits.max_payload_bytes
+        if len(payload) > limit:
+            raise PayloadTooLargeError("payload", f"is {len(payload):,} bytes; the limit is {limit:,}")
+
+
+def is_plain_name(value: object) -> bool:
+    """Whether `require_name` certainly accepts it: a quick look that most names pass."""
+    return type(value) is str and value.isprintable() and 0 < len(value) <= MAX_NAME_CHARACTERS
+
+
+def require_name(field: str, value: str) -> None:
+    """Raise InvalidInputError unless `value` can name a tenant, a key or a person."""
+    if is_plain_name(value):
+        return
+    if not isinstance(value, str):
+        raise InvalidInputError(field, f"must be a string, not {type(value).__name__}")
+    if not value:
+        raise InvalidInputError(field, "must not be empty")
+    if len(value) > MAX_NAME_CHARACTERS:
+        raise InvalidInputError(field, f"has {len(value)} characters; the limit is {MAX_NAME_CHARACTERS}")
+    if not WELL_FORMED.fullmatch(value):
+        raise InvalidInputError(field, "must not contain control characters or lone surrogates")
+
+
+def _payload_error(error: msgspec.DecodeError) -> InvalidInputError:
+    text, _, path = str(error).partition(" - at `$")
+    return InvalidInputError(f"payload{path.rstrip('`')}", text)

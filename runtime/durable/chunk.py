@@ -1,0 +1,251 @@
+"""One slot's work: a chunk of one tenant's events, run one after another in one unit of work.
+
+    deliver -> handler ends -> keep or undo -> next event ... -> settle
+
+A chunk that sent no statement hands its outcomes to the journal and is done. One that did commits them itself, with
+its writes. When the connection is lost it runs again once the database is back; when the commit itself is refused,
+each event runs alone, so that the one to blame is found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from actors.database import Database
+from actors.errors import ActorStoppedError
+from runtime.context import Emitter
+from runtime.core.fair_share import Taken
+from runtime.core.supervision_errors import describe
+from runtime.durable.crash_points import reach
+from runtime.durable.delivery import Delivery
+from runtime.durable.failures import UndecodableError
+from runtime.durable.journal import RETRY_SECONDS
+from runtime.durable.suspects import Suspects
+from runtime.errors import CommitUnknownError, LeaseLostError, StoreUnavailableError
+from runtime.store.port import UnitOfWork
+from runtime.store.records import Batch, Delayed, Entry, Event, Outcome, OutcomeKind
+
+if TYPE_CHECKING:
+    from runtime.durable.service import Service
+
+LOGGER = logging.getLogger("postroom.chunk")
+
+Chunk = list[Taken[Entry]]
+
+
+class ChunkRun:
+    """A chunk in a slot of a service."""
+
+    __slots__ = (
+        "_batch",
+        "_current",
+        "_index",
+        "_life",
+        "_service",
+        "_todo",
+        "_unit",
+        "chunk",
+        "monotonic",
+        "now",
+        "seconds",
+        "slot",
+    )
+    _todo: list[Chunk]
+    """The parts still to run, the next one last."""
+
+    def __init__(self, service: Service, chunk: Chunk, slot: int) -> None:
+        self._service = service
+        self._life = service.life
+        self._todo = [chunk]
+        self._unit: UnitOfWork | None = None
+        self.chunk = chunk
+        self.slot = slot
+        self.now = service.clock.now
+        self.monotonic = service.clock.monotonic
+        self.seconds: dict[int, float] = {}
+        """Run time used by each entry, by seq."""
+
+    @property
+    def emitter(self) -> Emitter:
+        return self._service.emitter
+
+    @property
+    def database(self) -> Database:
+        """`self.db` of the event at hand. Only a chunk that asks for it has a unit of work."""
+        if self._unit is None:
+            self._unit = self._service.store.unit_of_work()
+            self._unit.begin_event()
+        return self._unit.database
+
+    @property
+    def _queue(self) -> int:
+        """All of a chunk is of one tenant and service."""
+        return self.chunk[0].entry.queue
+
+    def start(self) -> None:
+        """Run the next part of the chunk, or leave the slot."""
+        if self._life is not self._service.life:
+            return
+        suspects = self._service.suspects
+        if suspects.active:
+            suspects.leave(self)
+        if not self._todo:
+            self._service.left(self)
+            return
+        self._current = self._todo.pop()
+        self._index = 0
+        self._batch = Batch()
+        self._unit = None
+        if suspects.active and any(suspects.concern(taken.entry) for taken in self._current):
+            self._service.background(self._deliver_suspects(suspects))
+        else:
+            self._deliver()
+
+    def succeeded(self, delivery: Delivery, emitted: list[Event | Delayed]) -> None:
+        if self._unit is not None:
+            self._unit.keep_event()
+        started_at = delivery.started_at
+        outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, started_at, started_at + delivery.run_seconds)
+        self._batch.outcomes.append(outcome)
+        for one in emitted:
+            if isinstance(one, Delayed):
+                self._batch.delayed.append(one)
+            else:
+                self._batch.events.append(one)
+        self._advance(delivery)
+
+    def failed(self, delivery: Delivery, error: BaseException) -> None:
+        if self._unit is not None:
+            self._unit.undo_event()
+        if not self._is_lost():
+            self._service.failures.add(self._batch, delivery.entry, error, delivery.started_at)
+        self._advance(delivery)
+
+    def abandoned(self) -> None:
+        """The actor stopped before it was done with the event: another one takes it, unless the service stops too."""
+        if self._life is not self._service.life:
+            self._service.background(self._roll_back())
+            return
+        if self._unit is not None:
+            self._unit.undo_event()
+        self._todo.append(self._current[self._index :])
+        self._settle()
+
+    def _advance(self, delivery: Delivery) -> None:
+        seq, seconds = delivery.entry.seq, self.seconds
+        seconds[seq] = seconds.get(seq, 0.0) + delivery.run_seconds
+        self._index += 1
+        if self._is_lost():
+            self._service.background(self._run_again())
+        elif self._index < len(self._current):
+            self._deliver()
+        else:
+            self._settle()
+
+    def _is_lost(self) -> bool:
+        return self._unit is not None and self._unit.lost
+
+    def _deliver(self) -> None:
+        service = self._service
+        while self._index < len(self._current):
+            entry = self._current[self._index].entry
+            try:
+                message = service.codec.decode_event(entry.event)
+            except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+                undecodable = UndecodableError(
+                    f"payload does not fit {entry.event.type or 'a dynamic event'!r}: {error}"
+                )
+                service.failures.add(self._batch, entry, undecodable, self.now())
+                self._index += 1
+                continue
+            if self._unit is not None:
+                self._unit.begin_event()
+            try:
+                service.cell_for(entry, self.slot).post(Delivery(self, entry, message))
+            except ActorStoppedError:
+                self.abandoned()
+            return
+        self._settle()
+
+    async def _deliver_suspects(self, suspects: Suspects) -> None:
+        """Run what may take the process down; of those that may have done so before, one at a time."""
+        current = [taken.entry for taken in self._current]
+        if len(current) > 1 and any(suspects.known(entry) for entry in current):
+            self._split()
+        elif error := suspects.condemned(current[0]):
+            self._bury(error)
+        else:
+            await suspects.enter(self, self._service.name, current)
+            self._deliver()
+            return
+        self.start()
+
+    def _split(self) -> None:
+        """Let each event run by itself."""
+        self._todo.extend([taken] for taken in reversed(self._current))
+
+    def _bury(self, error: Exception) -> None:
+        """Have the one event at hand fail."""
+        failed = Batch()
+        self._service.failures.add(failed, self._current[0].entry, error, self.now())
+        self._service.journal.record(failed, self._queue)
+
+    def _settle(self) -> None:
+        if self._unit is not None and self._unit.opened:
+            self._service.background(self._commit(self._unit))
+            return
+        self._service.journal.record(self._batch, self._queue)
+        self.start()
+
+    async def _commit(self, unit: UnitOfWork) -> None:
+        if self._service.journal.unrecorded:  # an earlier event of a key must not be recorded after a later one
+            await self._service.journal.flush()
+        reach("chunk.before_commit")
+        try:
+            await self._service.commit(unit, self._batch)
+        except CommitUnknownError:
+            if not await self._took_place():
+                await self._run_again()
+                return
+        except LeaseLostError:
+            raise
+        except StoreUnavailableError:
+            await self._run_again()
+            return
+        except Exception as error:  # noqa: BLE001 # whatever the database found wrong with the handlers' writes
+            await self._find_culprit(error)
+            return
+        reach("chunk.after_commit")
+        self._service.recorded(self._queue, [outcome.seq for outcome in self._batch.outcomes])
+        self.start()
+
+    async def _took_place(self) -> bool:
+        while True:
+            try:
+                return await self._service.resolve(self._batch)
+            except StoreUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _roll_back(self) -> None:
+        if self._unit is not None:
+            await self._unit.rollback()
+
+    async def _run_again(self) -> None:
+        LOGGER.warning("a chunk of %s lost its connection and runs again", self._service.name)
+        await self._roll_back()
+        await self._service.wait_database()
+        self._todo.append(self._current)
+        self.start()
+
+    async def _find_culprit(self, error: Exception) -> None:
+        await self._roll_back()
+        LOGGER.info("a commit of %s was refused: %s", self._service.name, describe(error))
+        if len(self._current) > 1:
+            self._split()
+        else:
+            self._bury(error)
+        self.start()

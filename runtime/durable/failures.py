@@ -1,0 +1,79 @@
+"""What becomes of an event whose handler failed: another attempt later, or a dead letter."""
+
+from __future__ import annotations
+
+import random
+import traceback
+import types
+
+import msgspec
+
+from actors.context import Clock
+from actors.errors import ActorError
+from actors.spec import RetryPolicy
+from runtime.core.retry import RetryAt, decide
+from runtime.core.supervision_errors import describe
+from runtime.durable.suspects import TookProcessDownError
+from runtime.store.records import Batch, Cause, DeadLetter, Delayed, Entry, Outcome, OutcomeKind
+
+MAX_STACK_CHARACTERS = 20_000
+MAX_MESSAGE_CHARACTERS = 5_000
+
+
+class UndecodableError(ActorError):
+    """A stored event does not decode as a message that its service takes."""
+
+
+class Failures:
+    """Applies one service's retry policy."""
+
+    def __init__(self, policy: RetryPolicy, clock: Clock, source: random.Random) -> None:
+        self._policy = msgspec.structs.replace(
+            policy, permanent=(*policy.permanent, UndecodableError, TookProcessDownError)
+        )
+        self._clock = clock
+        self._random = source
+
+    def add(self, batch: Batch, entry: Entry, error: BaseException, started_at: float) -> None:
+        """Put the outcome of a failed attempt into `batch`, and the retry or the dead letter with it."""
+        now = self._clock.now()
+        event = entry.event
+        decision = decide(self._policy, event.attempt, error, now, self._random)
+        text = clean(describe(error))
+        if isinstance(decision, RetryAt):
+            batch.outcomes.append(Outcome(entry.seq, OutcomeKind.RETRY, started_at, now, text))
+            again = msgspec.structs.replace(event, attempt=event.attempt + 1)
+            batch.delayed.append(Delayed(again, decision.due_at))
+        else:
+            batch.outcomes.append(Outcome(entry.seq, OutcomeKind.DEAD, started_at, now, text))
+            batch.dead_letters.append(DeadLetter(event, cause_of(error), now))
+
+
+def cause_of(error: BaseException) -> Cause:
+    """Type, message and stack of an exception; the stack names places, never values."""
+    lines = traceback.format_exception(type(error), error, _users_part(error.__traceback__))
+    return Cause(
+        type=_name_of(type(error)),
+        message=clean(str(error))[:MAX_MESSAGE_CHARACTERS],
+        stack=clean("".join(lines))[-MAX_STACK_CHARACTERS:],
+    )
+
+
+def _name_of(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _users_part(stack: types.TracebackType | None) -> types.TracebackType | None:
+    """The stack from the handler on: how the runtime got there helps nobody."""
+    while stack is not None and stack.tb_next is not None and _is_ours(stack):
+        stack = stack.tb_next
+    return stack
+
+
+def _is_ours(stack: types.TracebackType) -> bool:
+    return str(stack.tb_frame.f_globals.get("__name__", "")).startswith("runtime.")
+
+
+def clean(text: str) -> str:
+    """Text that PostgreSQL can hold: no NUL, no lone surrogate."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,237 @@
+"""The actors of one service: one per slot, or one per tenant and key, made when first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from actors.actor import Actor
+from actors.context import Clock
+from actors.mailbox import Bounded
+from actors.ref import Ref
+from actors.spec import Restart, Supervision
+from runtime.cells.cell import Cell
+from runtime.cells.routing import Routing, consistent_slot, shortest
+from runtime.cells.run_queue import RunQueue
+from runtime.core.backoff import delay_seconds
+from runtime.core.intensity import add_restart
+from runtime.definition import ServiceDefinition
+from runtime.errors import InvalidInputError
+from runtime.tree import TreeNode
+
+LOGGER = logging.getLogger("postroom.service")
+
+MAX_NODES = 100
+
+
+class Environment(Protocol):
+    """What instances need of the place their service runs in."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def random(self) -> random.Random: ...
+    @property
+    def run_queue(self) -> RunQueue: ...
+    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+    ) -> Coroutine[Any, Any, Ref]: ...
+
+
+class Instances:
+    """Makes, restarts, passivates and stops the actors of a service.
+
+    A crash that no event explains restarts the actor after a pause, within the service's intensity; past it,
+    `on_exhausted` is called with the reason.
+    """
+
+    def __init__(
+        self,
+        definition: ServiceDefinition,
+        path: str,
+        environment: Environment,
+        *,
+        on_restart: Callable[[BaseException], None],
+        on_exhausted: Callable[[BaseException], None],
+    ) -> None:
+        self._definition = definition
+        self._path = path
+        self._environment = environment
+        self._on_restart = on_restart
+        self._on_exhausted = on_exhausted
+        self._cells: dict[tuple[str | None, str | int | None], Cell] = {}
+        self._restarts: deque[float] = deque()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._passivations: set[asyncio.Task[None]] = set()
+        self._idle: dict[Cell, int] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._turns = itertools.cycle(range(definition.slots))
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def for_slot(self, tenant: str, key: str | None, slot: int) -> Cell:
+        """The actor that handles an event in a slot."""
+        if self._definition.keyed:
+            return self._keyed(tenant, key)
+        return self._cells.get((None, slot)) or self._make((None, slot), None, None, str(slot))
+
+    def for_message(self, tenant: str | None, key: str | None) -> Cell:
+        """The actor for a message in memory. Raises InvalidInputError."""
+        if not self._definition.keyed:
+            slot = self._pick(tenant, key)
+            return self._cells.get((None, slot)) or self._make((None, slot), None, None, str(slot))
+        if tenant is None or key is None:
+            raise InvalidInputError("key", f"{self._definition.name} has one actor per tenant and key; give both")
+        return self._keyed(tenant, key)
+
+    def _pick(self, tenant: str | None, key: str | None) -> int:
+        match self._definition.routing:
+            case Routing.LEAST_MAILBOX:
+                cells = (self._cells.get((None, slot)) for slot in range(self._definition.slots))
+                return shortest([cell.load if cell is not None else 0 for cell in cells])
+            case Routing.CONSISTENT_HASH:
+                if key is None:
+                    raise InvalidInputError("key", f"{self._definition.name} chooses by tenant and key; give a key")
+                return consistent_slot(tenant or "", key, self._definition.slots)
+            case _:
+                return next(self._turns)
+
+    async def stop(self, shutdown_seconds: float) -> None:
+        """Stop every actor, all at the same time."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        cells = list(self._cells.values())
+        self._cells.clear()
+        await asyncio.gather(*(cell.stop(shutdown_seconds) for cell in cells), *self._passivations)
+
+    def nodes(self) -> tuple[TreeNode, ...]:
+        """Up to MAX_NODES actors, those that were restarted last first."""
+        cells = heapq.nlargest(MAX_NODES, self._cells.values(), key=lambda cell: cell.last_restart_at or 0.0)
+        return tuple(cell.node() for cell in cells)
+
+    def cell_failed(self, cell: Cell, reason: BaseException) -> None:
+        supervision = self._definition.supervision
+        if supervision.restart is Restart.TEMPORARY:
+            self._passivate(cell)
+            return
+        if add_restart(self._restarts, self._environment.clock.monotonic(), supervision.intensity):
+            self._on_exhausted(reason)
+            return
+        self._on_restart(reason)
+        pause = delay_seconds(supervision.backoff, len(self._restarts), self._environment.random)
+        LOGGER.warning("%s crashed and restarts in %.3f s: %s", cell.path, pause, cell.last_reason)
+        if pause <= 0:
+            cell.start()
+            return
+        timer = asyncio.get_running_loop().call_later(pause, self._restart, cell)
+        self._timers.add(timer)
+
+    def cell_restarted(self, cell: Cell, reason: BaseException) -> None:  # noqa: ARG002 # the protocol's signature
+        self._on_restart(reason)
+
+    def cell_stopped(self, cell: Cell) -> None:
+        self._forget(cell)
+
+    def quits(self, cell: Cell) -> BaseException | None:  # noqa: ARG002 # the next message makes it anew
+        return None
+
+    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+        self._environment.run_queue.dead.add(cell.path, message, reason)
+
+    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
+        return self._environment.lookup(service, tenant, key)
+
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+    ) -> Coroutine[Any, Any, Ref]:
+        return self._environment.spawn(parent, actor, name, supervision, mailbox)
+
+    def _restart(self, cell: Cell) -> None:
+        now = asyncio.get_running_loop().time()
+        self._timers = {timer for timer in self._timers if timer.when() > now and not timer.cancelled()}
+        cell.start()
+
+    def _keyed(self, tenant: str, key: str | None) -> Cell:
+        identity = (tenant, key)
+        cell = self._cells.pop(identity, None)
+        if cell is None:
+            if len(self._cells) >= self._definition.instances:
+                self._passivate_one()
+            return self._make(identity, tenant, key, f"{tenant}:{key}")
+        self._cells[identity] = cell  # the order of the dict is the order of last use
+        return cell
+
+    def _make(
+        self, identity: tuple[str | None, str | int | None], tenant: str | None, key: str | None, name: str
+    ) -> Cell:
+        cell = Cell(
+            f"{self._path}/{name}",
+            self._definition.actor,
+            service=self._definition.name,
+            tenant=tenant,
+            key=key,
+            owner=self,
+            run_queue=self._environment.run_queue,
+            clock=self._environment.clock,
+            supervision=self._definition.supervision,
+            mailbox=self._definition.mailbox,
+        )
+        self._cells[identity] = cell
+        self._expect_sweep()
+        return cell
+
+    def _sweep(self) -> None:
+        """Passivate those that did nothing since the last time."""
+        before, self._idle = self._idle, {}
+        for cell in list(self._cells.values()):
+            if not cell.idle:
+                continue
+            if before.get(cell) == cell.handled:
+                self._passivate(cell)
+            else:
+                self._idle[cell] = cell.handled
+        self._sweep_timer = None
+        self._expect_sweep()
+
+    def _expect_sweep(self) -> None:
+        seconds = self._definition.idle_seconds
+        if seconds is not None and self._sweep_timer is None and self._cells:
+            self._sweep_timer = asyncio.get_running_loop().call_later(seconds, self._sweep)
+
+    def _passivate_one(self) -> None:
+        longest_unused = next((cell for cell in self._cells.values() if cell.idle), None)
+        if longest_unused is not None:
+            self._passivate(longest_unused)
+
+    def _forget(self, cell: Cell) -> None:
+        for identity, one in self._cells.items():
+            if one is cell:
+                del self._cells[identity]
+                break
+
+    def _passivate(self, cell: Cell) -> None:
+        self._forget(cell)
+        task = asyncio.get_running_loop().create_task(cell.stop(self._definition.supervision.shutdown_seconds))
+        self._passivations.add(task)
+        task.add_done_callback(self._passivations.discard)

@@ -1,0 +1,133 @@
+"""Keeps the store open and the lease held; reads the queues once, at the first start."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+import msgspec
+
+from runtime.core.supervision_errors import describe
+from runtime.durable.journal import RETRY_SECONDS
+from runtime.errors import LeaseHeldError, StoreError, StoreUnavailableError, TablesError
+from runtime.store.postgres import PostgresStore
+from runtime.store.records import QueueState
+
+LOGGER = logging.getLogger("postroom.store")
+
+TAKEOVER_SECONDS = 5.0
+"""How long the session of a killed predecessor may take to end."""
+
+
+END_SECONDS = 5.0
+"""How long a stop waits for the database to note that it is one."""
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """What the run before left behind."""
+
+    queues: Sequence[QueueState]
+    starts: Mapping[int, int] | None
+    """None if it ended cleanly, else how often entries without outcome were marked as started."""
+
+
+class LeaseKeeper:
+    """The work of the `store` part.
+
+    When the session that holds the lease is lost, the lease is acquired again. If another incarnation owned the shards
+    meanwhile, what this process knows is stale: the error ends it.
+    """
+
+    def __init__(
+        self,
+        store: PostgresStore,
+        incarnation: UUID,
+        tables: Sequence[str],
+        *,
+        recover: Callable[[Recovered], None],
+        is_suspecting: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._incarnation = incarnation
+        self._tables = tables
+        self._recover = recover
+        self._is_suspecting = is_suspecting
+        self._epoch = 0
+        self.ready = False
+        self.waiting_for: str | None = "starting: the database is not open yet"
+
+    async def open(self) -> None:
+        """Open the store and take the lease.
+
+        Raises:
+            StoreError: the database cannot be reached or used, or another live process owns it.
+        """
+        try:
+            await self._store.open()
+        except StoreUnavailableError as error:
+            raise StoreUnavailableError(f"{error}; check that the server runs where --database says") from error
+        await self._acquire()
+        starts = await self._store.begin_run()
+        if not self.ready:
+            await self._create_tables()
+            self._recover(Recovered(await self._store.queues(), starts))
+            self.ready = True
+        self.waiting_for = None
+
+    async def close(self) -> None:
+        """Note that everything has come to its end, and close the store.
+
+        A run that stops before what an earlier crash left has passed leaves that to the next one.
+        """
+        try:
+            if self.ready and not self._is_suspecting():
+                async with asyncio.timeout(END_SECONDS):
+                    await self._store.end_run()
+        except (StoreError, TimeoutError) as error:
+            LOGGER.warning("the next start will look into a crash that was none: %s", describe(error))
+        finally:
+            await self._store.close()
+
+    async def run(self) -> None:
+        """Hold the lease for ever."""
+        while True:
+            reason = await self._store.wait_lease_lost()
+            self.waiting_for = f"the lease was lost: {reason}"
+            LOGGER.warning("the session that holds the lease is gone (%s); acquiring it again", reason)
+            await self._reacquire()
+            self.waiting_for = None
+
+    def detail(self) -> str | None:
+        return self.waiting_for or f"lease held in epoch {self._epoch}"
+
+    async def _create_tables(self) -> None:
+        try:
+            await self._store.database.run_scripts(self._tables, lock="postroom tables")
+        except StoreError:
+            raise
+        except Exception as error:
+            raise TablesError(f"App.tables: the database refused the SQL ({describe(error)})") from error
+
+    async def _reacquire(self) -> None:
+        while True:
+            try:
+                await self._acquire()
+            except StoreUnavailableError as error:
+                self.waiting_for = str(error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _acquire(self) -> None:
+        deadline = asyncio.get_running_loop().time() + TAKEOVER_SECONDS
+        while True:
+            try:
+                self._epoch = (await self._store.acquire_lease(self._incarnation)).epoch
+            except LeaseHeldError:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return

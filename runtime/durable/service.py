@@ -1,0 +1,204 @@
+"""A service at work: takes entries from the backlog, shares its slots fairly among tenants, feeds its actors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from actors.context import Clock
+from actors.errors import ActorStoppedError
+from runtime.cells.cell import Cell
+from runtime.context import Emitter
+from runtime.core.fair_share import FairShare
+from runtime.definition import ServiceDefinition
+from runtime.durable.chunk import ChunkRun
+from runtime.durable.failures import Failures
+from runtime.durable.instances import Instances
+from runtime.machinery import Machinery
+from runtime.store.port import Store, UnitOfWork
+from runtime.store.records import Batch, Entry
+from runtime.tree import TreeNode
+
+LEAST_STOP_SECONDS = 0.5
+"""What the actors have to stop when running events used up the shutdown time: most of them are idle."""
+
+Explained = Callable[[str, BaseException], None]
+
+
+class Service:
+    """A child of the supervisor of services. Each start is a new life that begins with what the log holds."""
+
+    def __init__(self, definition: ServiceDefinition, path: str, machinery: Machinery, explained: Explained) -> None:
+        self.definition = definition
+        self.path = path
+        self.journal = machinery.journal
+        self.backlog = machinery.backlog
+        self.suspects = machinery.suspects
+        self.codec = machinery.admission.codec(definition.name)
+        self.failures = Failures(definition.retry, machinery.clock, machinery.random)
+        self.life: object | None = None
+        self._machinery = machinery
+        self._explained = explained
+        self._on_exit: Callable[[BaseException | None], None] | None = None
+        self._fair: FairShare[Entry] = FairShare()
+        self._instances = self._new_instances()
+        self._slots: list[int] = []
+        self._accepting = False
+        self._pumping = False
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._handled = 0
+        self._since = machinery.clock.now()
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def clock(self) -> Clock:
+        return self._machinery.clock
+
+    @property
+    def store(self) -> Store:
+        return self._machinery.store
+
+    @property
+    def emitter(self) -> Emitter:
+        return self._machinery.admission
+
+    @property
+    def busy(self) -> bool:
+        return not self._quiet.is_set()
+
+    async def start(self, on_exit: Callable[[BaseException | None], None]) -> None:
+        await self.journal.flush()  # outcomes of an earlier life must be on disk before the log is read again
+        self._on_exit = on_exit
+        self.life = object()
+        self._fair = FairShare()
+        self._instances = self._new_instances()
+        self._slots = list(range(self.definition.slots))
+        self._since = self.clock.now()
+        self._accepting = True
+        self.backlog.attach(self.name, self)
+
+    async def stop(self, shutdown_seconds: float) -> None:
+        self.backlog.detach(self.name)
+        self._accepting = False
+        deadline = asyncio.get_running_loop().time() + shutdown_seconds
+        self._slots.clear()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._quiet.wait()
+        except TimeoutError:
+            pass  # what is still running is cancelled with its actor; its events stay in the log
+        self.life = None
+        await self._instances.stop(max(LEAST_STOP_SECONDS, deadline - asyncio.get_running_loop().time()))
+        own = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not own]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.suspects.forget(self.name)
+        self._quiet.set()
+
+    def node(self) -> TreeNode:
+        return TreeNode(
+            name=self.name,
+            kind="service",
+            state="running" if self.life else "stopped",
+            since=self._since,
+            mailbox_depth=len(self._fair),
+            oldest_message_seconds=self._oldest_seconds(),
+            handled=self._handled,
+            detail=f"{self.definition.slots - len(self._slots)} of {self.definition.slots} slots in use",
+            children=self._instances.nodes(),
+            children_total=len(self._instances),
+        )
+
+    def push(self, entry: Entry) -> None:
+        event = entry.event
+        self._fair.push(event.tenant, event.key, entry)
+
+    def pump(self) -> None:
+        """Fill the free slots with what the scheduler says is next."""
+        if self._pumping:
+            return
+        self._pumping = True
+        take_chunk, chunk_size = self._fair.take_chunk, self.definition.chunk_size
+        try:
+            while self._slots and not self.journal.saturated:
+                chunk = take_chunk(chunk_size)
+                if not chunk:
+                    break
+                self._quiet.clear()
+                self.backlog.started(chunk[0].entry.queue, len(chunk))
+                ChunkRun(self, chunk, self._slots.pop()).start()
+        finally:
+            self._pumping = False
+
+    def left(self, run: ChunkRun) -> None:
+        """A chunk has left its slot."""
+        complete, seconds = self._fair.complete, run.seconds
+        for taken in run.chunk:
+            complete(taken, seconds.get(taken.entry.seq, 0.0))
+        self._handled += len(run.chunk)
+        if self._accepting:
+            self._slots.append(run.slot)
+        self.pump()
+        if not self._fair.running:
+            self._quiet.set()
+
+    def recorded(self, queue: int, seqs: Iterable[int]) -> None:
+        self.backlog.recorded(queue, seqs)
+
+    def cell_for(self, entry: Entry, slot: int) -> Cell:
+        return self._instances.for_slot(entry.event.tenant, entry.event.key, slot)
+
+    def cell_for_message(self, tenant: str | None, key: str | None) -> Cell:
+        """The actor for a message in memory. Raises ActorStoppedError, or InvalidInputError where a key is missing."""
+        if self.life is None:
+            raise ActorStoppedError(f"{self.path} is not running")
+        return self._instances.for_message(tenant, key)
+
+    async def commit(self, unit: UnitOfWork, batch: Batch) -> None:
+        await self._machinery.commit(unit, batch)
+
+    async def resolve(self, batch: Batch) -> bool:
+        return await self._machinery.resolve(batch)
+
+    async def wait_database(self) -> None:
+        await self._machinery.wait_database()
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something for this life; when it fails, the service fails."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, reason: BaseException) -> None:
+        if self._on_exit is not None:
+            on_exit, self._on_exit = self._on_exit, None
+            self.background(self._die(reason, on_exit))
+
+    async def _die(self, reason: BaseException, on_exit: Callable[[BaseException | None], None]) -> None:
+        await self.stop(self.definition.supervision.shutdown_seconds)
+        on_exit(reason)
+
+    def _oldest_seconds(self) -> float | None:
+        oldest = min((entry.event.accepted_at for entry in self._fair.heads()), default=None)
+        return None if oldest is None else max(0.0, self.clock.now() - oldest)
+
+    def _restarted(self, reason: BaseException) -> None:
+        self._explained(self.name, reason)
+
+    def _new_instances(self) -> Instances:
+        return Instances(
+            self.definition, self.path, self._machinery, on_restart=self._restarted, on_exhausted=self._fail
+        )
