@@ -100,3 +100,5 @@ def merge(whole: Batch, part: Batch) -> None:
         whole.delayed += part.delayed
     if part.dead_letters:
         whole.dead_letters += part.dead_letters
+    if part.extras is not None:
+        whole.extra().add(part.extras)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from runtime.store.records import (
     Entry,
     OutcomeKind,
     QueueState,
+    StoredState,
 )
 
 
@@ -156,6 +157,10 @@ class MemoryStore:
     async def next_due(self) -> float | None:
         return self._opened().next_due()
 
+    async def states(self, service: str, actors: Collection[tuple[str, str]]) -> list[StoredState]:
+        states = self._opened().states
+        return [states[service, *actor] for actor in actors if (service, *actor) in states]
+
     async def begin_run(self) -> Mapping[int, int] | None:
         database = self._writable()
         clean, database.clean = database.clean, False
@@ -238,7 +243,7 @@ class MemoryStore:
             return batch.dead_letters[0].event.id in database.dead_letters
         if batch.delayed:
             return database.waits_or_ran(batch.delayed[0].event)
-        return has_all_events(batch, database.find(batch.events))
+        return bool(batch.events) and has_all_events(batch, database.find(batch.events))
 
     def _open_letter(self, event_id: UUID) -> DeadLetterView:
         letter = self._database.dead_letters.get(event_id)

@@ -12,7 +12,18 @@ import msgspec
 from runtime.core.lease import DEFAULT_SHARDS, Lease
 from runtime.durable.ids import timestamp_of
 from runtime.errors import ConflictError, LeaseLostError
-from runtime.store.records import AuditRecord, Batch, DeadLetterView, Delayed, Entry, Event, Outcome, QueueState
+from runtime.store.records import (
+    AuditRecord,
+    Batch,
+    DeadLetterView,
+    Delayed,
+    Entry,
+    Event,
+    Extras,
+    Outcome,
+    QueueState,
+    StoredState,
+)
 
 Name = tuple[UUID, int]
 """An event's id and attempt."""
@@ -44,6 +55,7 @@ class MemoryDatabase:
         self.queues: dict[int, MemoryQueue] = {}
         self.outcomes: dict[int, Outcome] = {}
         self.dead_letters: dict[UUID, DeadLetterView] = {}
+        self.states: dict[tuple[str, str, str], StoredState] = {}
         self.session: object | None = None
         """Who holds the lease: a store, for as long as it is open."""
         self.clean = True
@@ -92,7 +104,13 @@ class MemoryDatabase:
         for letter in batch.dead_letters:
             view = DeadLetterView(event=letter.event, cause=letter.cause, died_at=letter.died_at, state="open")
             self.dead_letters[letter.event.id] = view
+        if batch.extras is not None:
+            self._write_extras(batch.extras)
         return self._append(batch.events)
+
+    def _write_extras(self, extras: Extras) -> None:
+        for state in extras.states:
+            self.states[state.service, state.tenant, state.key] = state
 
     def clear_marks(self) -> None:
         self.marks = {seq: starts for seq, starts in self.marks.items() if seq not in self.outcomes}

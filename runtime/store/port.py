@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from runtime.store.records import (
     DeadLetterView,
     Entry,
     QueueState,
+    StoredState,
 )
 
 
@@ -109,7 +110,8 @@ class Store(Protocol):
         """Tell what became of a batch whose commit is unknown: its places, or None if it never will be committed.
 
         Begins a new epoch of this incarnation, so that what is still on its way to the database cannot commit after the
-        answer. Writes under way elsewhere in this process may therefore raise `StoreUnavailableError` once.
+        answer. Writes under way elsewhere in this process may therefore raise `StoreUnavailableError` once. A batch of
+        extras alone counts as not committed: to write it again does no harm.
 
         Raises:
             LeaseLostError: another incarnation owns the shards.
@@ -140,6 +142,10 @@ class Store(Protocol):
 
     async def next_due(self) -> float | None:
         """When the next delayed event is due, or None."""
+        ...
+
+    async def states(self, service: str, actors: Collection[tuple[str, str]]) -> list[StoredState]:
+        """The states of actors of a service, named by tenant and key, as far as they have one. In any order."""
         ...
 
     async def begin_run(self) -> Mapping[int, int] | None:

@@ -79,6 +79,34 @@ class DeadLetter(msgspec.Struct, frozen=True):
     died_at: float
 
 
+class StoredState(msgspec.Struct, frozen=True, gc=False):
+    """The durable state of one actor of a keyed service: JSON, and the version of the code that wrote it."""
+
+    service: str
+    tenant: str
+    key: str
+    version: int
+    payload: bytes
+    saved_at: float
+
+
+class Extras(msgspec.Struct):
+    """What few batches hold. Each list is written by a statement of its own, before the one that checks the fence.
+
+    To repeat that statement must be harmless: what becomes of a batch whose commit was lost is told by its other parts.
+    """
+
+    states: list[StoredState] = msgspec.field(default_factory=list)
+    """The last one of an actor counts."""
+
+    def __len__(self) -> int:
+        return sum(len(getattr(self, name)) for name in self.__struct_fields__)
+
+    def add(self, others: Extras) -> None:
+        for name in self.__struct_fields__:
+            getattr(self, name).extend(getattr(others, name))
+
+
 class Batch(msgspec.Struct):
     """What one commit writes, all of it or nothing."""
 
@@ -86,9 +114,17 @@ class Batch(msgspec.Struct):
     outcomes: list[Outcome] = msgspec.field(default_factory=list)
     delayed: list[Delayed] = msgspec.field(default_factory=list)
     dead_letters: list[DeadLetter] = msgspec.field(default_factory=list)
+    extras: Extras | None = None
 
     def __len__(self) -> int:
-        return len(self.events) + len(self.outcomes) + len(self.delayed) + len(self.dead_letters)
+        usual = len(self.events) + len(self.outcomes) + len(self.delayed) + len(self.dead_letters)
+        return usual if self.extras is None else usual + len(self.extras)
+
+    def extra(self) -> Extras:
+        """Its extras, to add to."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
 
 
 class QueueState(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import pytest
 
 from runtime.errors import CommitUnknownError
 from runtime.store.postgres import PostgresStore
-from runtime.store.records import Batch, Delayed, Entry
+from runtime.store.records import Batch, Delayed, Entry, Extras, StoredState
 from tests.fault.cut_proxy import CutProxy, Loss
 from tests.postgres import Server
 from tests.records import NOW, died, done, make_event, make_events
@@ -105,6 +105,30 @@ async def test_a_unit_of_work_whose_commit_is_unknown_is_resolved(
     committed = loss is not Loss.REQUEST
     assert (places is not None) == committed
     assert await admin.fetchval("SELECT count(*) FROM booking") == int(committed)
+    assert await pending(store, entry) == (places if places is not None else [entry])
+
+
+@pytest.mark.parametrize("loss", list(Loss))
+@pytest.mark.parametrize("opened", [False, True])
+async def test_a_batch_with_extras_whose_commit_is_unknown_is_resolved_with_them(
+    store: PostgresStore, proxy: CutProxy, entry: Entry, loss: Loss, *, opened: bool
+) -> None:
+    unit = store.unit_of_work()
+    unit.begin_event()
+    if opened:
+        await unit.database.execute("SELECT 1")
+    unit.keep_event()
+    state = StoredState("trips", "acme", "flight-1", 1, b"{}", NOW)
+    batch = Batch(outcomes=[done(entry)], events=[make_event()], extras=Extras(states=[state]))
+    proxy.lose(loss, b"COMMIT\0")
+    with pytest.raises(CommitUnknownError):
+        await unit.commit(batch)
+    if loss is Loss.LATE_REQUEST:
+        await proxy.deliver_late()
+    places = await store.resolve(batch)
+    committed = loss is not Loss.REQUEST
+    assert (places is not None) == committed
+    assert await store.states("trips", [("acme", "flight-1")]) == ([state] if committed else [])
     assert await pending(store, entry) == (places if places is not None else [entry])
 
 

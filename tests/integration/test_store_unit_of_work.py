@@ -10,9 +10,9 @@ import pytest
 from runtime.errors import ConflictError, DatabaseUseError, LeaseLostError
 from runtime.store.port import UnitOfWork
 from runtime.store.postgres import PostgresStore
-from runtime.store.records import Batch, Entry
+from runtime.store.records import Batch, Entry, Extras, StoredState
 from tests.postgres import Server
-from tests.records import done, make_event, make_events
+from tests.records import NOW, done, make_event, make_events
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -359,3 +359,24 @@ async def test_a_rollback_that_was_cancelled_gives_its_connection_back(database:
     await following.commit(Batch())
     assert await bookings(booking) == [2]
     await store.close()
+
+
+async def test_states_are_committed_with_the_writes_of_the_handlers_or_not_at_all(
+    store: PostgresStore, booking: Connection, entry: Entry
+) -> None:
+    actor = ("acme", "flight-1")
+    state = StoredState("trips", *actor, 1, b"{}", NOW)
+    batch = Batch(outcomes=[done(entry)], extras=Extras(states=[state]))
+    refused = store.unit_of_work()
+    await book(refused, 1)
+    refused.begin_event()
+    await refused.database.execute("INSERT INTO booking (id, other) VALUES (2, 99)")
+    refused.keep_event()
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await refused.commit(batch)
+    assert await store.states("trips", [actor]) == []
+    unit = store.unit_of_work()
+    await book(unit, 1)
+    await unit.commit(batch)
+    assert await store.states("trips", [actor]) == [state]
+    assert await bookings(booking) == [1]

@@ -8,7 +8,7 @@ import pytest
 
 from runtime.durable.commit_group import CommitGroup, Fate
 from runtime.errors import StoreError
-from runtime.store.records import Batch, Delayed, Outcome, OutcomeKind
+from runtime.store.records import Batch, Delayed, Extras, Outcome, OutcomeKind, StoredState
 from tests.records import NOW, make_event
 
 
@@ -50,3 +50,13 @@ async def test_what_handlers_made_is_kept_apart_from_what_producers_gave() -> No
     assert group.own == Batch(outcomes=[outcome], events=[emitted])
     assert group.batch == Batch(events=[given, emitted], outcomes=[outcome], delayed=[Delayed(late, NOW)])
     assert (group.count, group.recorded) == (4, {3: [7]})
+
+
+async def test_extras_are_gathered_in_the_order_made() -> None:
+    group = CommitGroup()
+    one, two = (StoredState("trips", "acme", "flight-1", 1, payload, NOW) for payload in (b"1", b"2"))
+    group.record(Batch(extras=Extras(states=[one])), 3)
+    group.record(Batch(), 3)
+    group.record(Batch(extras=Extras(states=[two])), 3)
+    assert group.batch == group.own == Batch(extras=Extras(states=[one, two]))
+    assert (group.count, len(group.batch)) == (2, 2)

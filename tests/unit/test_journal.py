@@ -12,7 +12,7 @@ from runtime.durable import journal as journal_module
 from runtime.durable.journal import MAX_BATCH, MAX_UNRECORDED, Journal
 from runtime.errors import CommitUnknownError, StoreError, StoreUnavailableError
 from runtime.store.memory import MemoryStore
-from runtime.store.records import Batch, Entry, Outcome, OutcomeKind
+from runtime.store.records import Batch, Entry, Extras, Outcome, OutcomeKind, StoredState
 from tests.records import NOW, make_event, make_events, new_id
 
 QUEUE = 1
@@ -146,7 +146,9 @@ async def test_a_journal_that_was_cut_off_in_a_commit_asks_before_it_commits_aga
 
 async def test_refused_events_reach_their_producer_and_outcomes_are_written_without_them(parts: Parts) -> None:
     await parts.journal.append([make_event()])
-    batch = Batch(outcomes=[Outcome(parts.admitted[0].seq, OutcomeKind.DONE, NOW, NOW)])
+    state = StoredState("trips", "acme", "flight-1", 1, b"{}", NOW)
+    outcome = Outcome(parts.admitted[0].seq, OutcomeKind.DONE, NOW, NOW)
+    batch = Batch(outcomes=[outcome], extras=Extras(states=[state]))
     poison = make_event()
     parts.store.poison = {poison.id}
     refused = asyncio.create_task(parts.journal.append([poison]))
@@ -155,7 +157,8 @@ async def test_refused_events_reach_their_producer_and_outcomes_are_written_with
         await refused
     await parts.journal.flush()
     assert parts.recorded == [outcome.seq for outcome in batch.outcomes]
-    assert parts.store.batches == [1, 1]
+    assert parts.store.batches == [1, 2]
+    assert await parts.store.states("trips", [("acme", "flight-1")]) == [state]
 
 
 async def test_outcomes_are_reported_once_they_are_on_disk(parts: Parts) -> None:

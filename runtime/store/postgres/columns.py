@@ -117,9 +117,14 @@ def queue_ids(events: Sequence[Event], queues: QueueIds) -> list[int]:
     return [queues[event.service, event.tenant] for event in events]
 
 
-def queued_events(batch: Batch) -> list[Event]:
-    """The events of a batch that need a queue."""
-    return [*batch.events, *(each.event for each in batch.delayed)]
+def queued_pairs(batch: Batch) -> set[tuple[str, str]]:
+    """The pairs of service and tenant of which a batch needs the queue."""
+    pairs = {(event.service, event.tenant) for event in batch.events}
+    if batch.delayed:
+        pairs |= {(each.event.service, each.event.tenant) for each in batch.delayed}
+    if batch.extras is not None:
+        pairs |= {(state.service, state.tenant) for state in batch.extras.states}
+    return pairs
 
 
 def entry_of(row: Row) -> Entry:

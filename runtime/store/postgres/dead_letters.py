@@ -66,8 +66,7 @@ class DeadLetters:
             async with self._pool.transaction() as connection:
                 if not await connection.fetch(self._sql["close_dead_letter"], event_id, state, replay, by, at, detail):
                     await self._refuse(connection, event_id)
-                rows = await connection.fetch(write.sql, *write.arguments)
-        return write.places(rows[0])
+                return await write.send(connection)
 
     async def _refuse(self, connection: Connection, event_id: UUID) -> None:
         state = await connection.fetchval(self._sql["dead_letter_state"], event_id)

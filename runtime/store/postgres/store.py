@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from runtime.store.postgres.releases import Releases
 from runtime.store.postgres.start_marks import StartMarks
 from runtime.store.postgres.unit_of_work import PostgresUnitOfWork
 from runtime.store.postgres.writer import Writer
-from runtime.store.records import Batch, DeadLetterFilter, DeadLetterView, Entry, QueueState
+from runtime.store.records import Batch, DeadLetterFilter, DeadLetterView, Entry, QueueState, StoredState
 from runtime.store.sql import DEFAULT_SCHEMA, load_statements
 
 SYSTEM_CONNECTIONS = 4
@@ -127,6 +127,10 @@ class PostgresStore:
         due: float | None = row[0]
         return due
 
+    async def states(self, service: str, actors: Collection[tuple[str, str]]) -> list[StoredState]:
+        names = [tenant for tenant, _ in actors], [key for _, key in actors]
+        return [StoredState(*row) for row in await self._system.fetch(self._sql["read_states"], service, *names)]
+
     async def begin_run(self) -> Mapping[int, int] | None:
         return await self._marks.begin_run()
 
@@ -172,7 +176,7 @@ class PostgresStore:
             event = batch.delayed[0].event
             [row] = await self._system.fetch(self._sql["resolve_delayed"], event.id, event.attempt)
         else:
-            return has_all_events(batch, await self._find(batch))
+            return bool(batch.events) and has_all_events(batch, await self._find(batch))
         return bool(row[0])
 
     async def _find(self, batch: Batch) -> list[Entry]:

@@ -132,11 +132,11 @@ class PostgresUnitOfWork:
                 try:
                     with self._writer.under(write):
                         await self._control(connection)
-                        rows = await connection.fetch(write.sql, *write.arguments, timeout=COMMAND_TIMEOUT_SECONDS)
+                        places = await write.send(connection, COMMAND_TIMEOUT_SECONDS)
                         await commit(connection)
                 except asyncpg.InFailedSQLTransactionError as error:
                     raise DatabaseUseError(f"a statement had failed and the handler went on; {LET_IT_RAISE}") from error
-                return write.places(rows[0])
+                return places
         finally:
             await self.rollback()
 

@@ -18,12 +18,13 @@ from runtime.store.postgres.columns import (
     outcome_columns,
     placed,
     queue_ids,
-    queued_events,
+    queued_pairs,
     short_event_columns,
 )
 from runtime.store.postgres.errors import translated
+from runtime.store.postgres.extras import Statement, extra_statements
 from runtime.store.postgres.fence import Fence
-from runtime.store.postgres.pool import Pool, Row
+from runtime.store.postgres.pool import Connection, Pool, Row
 from runtime.store.postgres.queues import QueueIds
 from runtime.store.records import Batch, Entry
 
@@ -34,16 +35,30 @@ COPY_EVENTS = 200
 class Write:
     """A batch ready to be sent under a lease."""
 
-    __slots__ = ("arguments", "batch", "lease", "queue_ids", "sql")
+    __slots__ = ("arguments", "batch", "extras", "lease", "queue_ids", "sql")
 
     def __init__(
-        self, batch: Batch, lease: Lease, sql: str, arguments: Sequence[Any], queue_ids: Sequence[int]
+        self,
+        batch: Batch,
+        lease: Lease,
+        sql: str,
+        arguments: Sequence[Any],
+        queue_ids: Sequence[int],
+        extras: Sequence[Statement] = (),
     ) -> None:
         self.batch = batch
         self.lease = lease
         self.sql = sql
         self.arguments = arguments
         self.queue_ids = queue_ids
+        self.extras = extras
+
+    async def send(self, connection: Connection, timeout_seconds: float | None = None) -> list[Entry]:
+        """Write all parts in the transaction at hand; return the places of the events."""
+        for sql, arguments in self.extras:
+            await connection.fetch(sql, *arguments, timeout=timeout_seconds)
+        rows = await connection.fetch(self.sql, *self.arguments, timeout=timeout_seconds)
+        return self.places(rows[0])
 
     def places(self, row: Row) -> list[Entry]:
         """The places of the batch's events, from the statement's answer."""
@@ -68,7 +83,7 @@ class Writer:
         """
         lease = self._fence.require()
         shards = len(lease.shards)
-        queues = await self._queues.of((event.service, event.tenant) for event in queued_events(batch))
+        queues = await self._queues.of(queued_pairs(batch))
         arguments: list[Any] = [*self._fence.arguments(lease)]
         if batch.events or batch.delayed or batch.dead_letters:
             name = "write_events"
@@ -83,7 +98,8 @@ class Writer:
         else:
             name = "write_outcomes"
             arguments += outcome_columns(batch.outcomes)
-        return Write(batch, lease, self._sql[name], arguments, queue_ids(batch.events, queues))
+        extras = [] if batch.extras is None else extra_statements(batch.extras, queues, self._sql)
+        return Write(batch, lease, self._sql[name], arguments, queue_ids(batch.events, queues), extras)
 
     async def commit(self, batch: Batch) -> list[Entry]:
         """Write a batch by itself. Raises as `Store.commit` does."""
@@ -92,6 +108,9 @@ class Writer:
                 return await self._copy(batch)
         write = await self.prepare(batch)
         with self._fence.under(write.lease):
+            if write.extras:
+                async with self._pool.transaction() as connection:
+                    return await write.send(connection)
             rows = await self._pool.fetch_once(write.sql, *write.arguments)
         return write.places(rows[0])
 
@@ -105,7 +124,7 @@ class Writer:
         with self._fence.under(lease):
             async with self._pool.transaction() as connection:
                 if len(rest.batch):
-                    await connection.fetch(rest.sql, *rest.arguments)
+                    await rest.send(connection)
                 last_seq = await connection.fetchval(self._sql["enter"], *self._fence.arguments(lease), count)
                 seqs = range(last_seq - count + 1, last_seq + 1)
                 await connection.copy_records_to_table(

@@ -1,0 +1,43 @@
+"""The parts of a batch that have statements of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from runtime.store.postgres.columns import Columns, QueueIds
+from runtime.store.records import Extras, StoredState
+
+Statement = tuple[str, Sequence[Any]]
+"""SQL and its arguments."""
+
+
+def state_columns(extras: Extras, queues: QueueIds) -> Columns:
+    """queue, key, version, payload, saved_at: the last state of each actor, in one order for all writers."""
+    last: dict[tuple[int, str], StoredState] = {
+        (queues[state.service, state.tenant], state.key): state for state in extras.states
+    }
+    rows = sorted(last)
+    states = [last[row] for row in rows]
+    return [
+        [queue for queue, _ in rows],
+        [key for _, key in rows],
+        [state.version for state in states],
+        [state.payload for state in states],
+        [state.saved_at for state in states],
+    ]
+
+
+WRITES: Mapping[str, tuple[str, Callable[[Extras, QueueIds], Columns]]] = {
+    "states": ("write_states", state_columns),
+}
+"""By the list's name: the statement that writes it, and what makes its arguments."""
+
+
+def extra_statements(extras: Extras, queues: QueueIds, statements: Mapping[str, str]) -> list[Statement]:
+    """One statement for each list that holds something."""
+    return [
+        (statements[name], columns(extras, queues))
+        for field, (name, columns) in WRITES.items()
+        if getattr(extras, field)
+    ]
