@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.durable.dead_letter_office import DeadLetterOffice
-from runtime.operations import Readiness, ServiceInfo
+from runtime.errors import InvalidInputError
+from runtime.operations import MAX_PAGE, Readiness, ServiceInfo
 from runtime.tree import TreeNode
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class AppOperations(DeadLetterOffice):
             )
             for service in self._running.machinery.services.values()
         ]
+
+    def dead_messages(self, limit: int) -> DeadMessagesFound:
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidInputError("limit", f"must be between 1 and {MAX_PAGE}, not {limit}")
+        return self._running.machinery.run_queue.dead.found(limit)
 
     async def enqueue_json(
         self,

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from actors.spec import Metadata
+from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.store.records import DeadLetterFilter, DeadLetterView
 from runtime.tree import TreeNode
 
@@ -71,6 +72,10 @@ class Operations(DeadLetterOperations, Protocol):
     def readiness(self) -> Readiness: ...
 
     def services(self) -> list[ServiceInfo]: ...
+
+    def dead_messages(self, limit: int) -> DeadMessagesFound:
+        """Messages in memory that were never handled. Raises InvalidInputError for a `limit` outside 1 to MAX_PAGE."""
+        ...
 
     async def enqueue_json(
         self,

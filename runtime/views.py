@@ -12,11 +12,15 @@ from uuid import UUID
 
 import msgspec
 
+from runtime.cells.dead_messages import DeadMessage, DeadMessagesFound, DeadReason
 from runtime.operations import ServiceInfo
 from runtime.store.records import Cause, DeadLetterState, DeadLetterView
 from runtime.tree import Kind, TreeNode
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+MESSAGE_CHARACTERS = 1000
+"""Of a message in memory that is shown as text."""
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
@@ -118,6 +122,24 @@ class DeadLetterPage(msgspec.Struct, frozen=True):
     next: UUID | None
 
 
+class DeadMessageJson(msgspec.Struct, frozen=True):
+    """A message in memory that was never handled. `message` is its JSON, cut to 1,000 characters."""
+
+    path: str
+    type: str
+    reason: DeadReason
+    at: Time
+    message: str
+
+
+class DeadMessagesJson(msgspec.Struct, frozen=True):
+    """`total` and `reasons` count since the app started; only the last 1,000 are kept, newest first."""
+
+    total: int
+    reasons: dict[DeadReason, int]
+    dead_messages: list[DeadMessageJson]
+
+
 def utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -153,3 +175,20 @@ def dead_letter_json(view: DeadLetterView) -> DeadLetterJson:
 def page_json(views: list[DeadLetterView], limit: int) -> DeadLetterPage:
     rows = [dead_letter_json(view) for view in views]
     return DeadLetterPage(rows, rows[-1].id if len(rows) == limit else None)
+
+
+def dead_messages_json(found: DeadMessagesFound) -> DeadMessagesJson:
+    return DeadMessagesJson(found.total, dict(found.reasons), [_dead_message(dead) for dead in found.last])
+
+
+def _dead_message(dead: DeadMessage) -> DeadMessageJson:
+    text = _text_of(dead.message)[:MESSAGE_CHARACTERS]
+    return DeadMessageJson(dead.path, type(dead.message).__name__, dead.reason, utc(dead.at), text)
+
+
+def _text_of(message: object) -> str:
+    """A message in memory may hold what JSON cannot, such as references."""
+    try:
+        return msgspec.json.encode(message, enc_hook=repr).decode()
+    except (TypeError, ValueError, RecursionError):
+        return f"<{type(message).__name__}>"

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from actors.spec import Metadata
+from runtime.cells.dead_messages import DeadMessages, DeadMessagesFound
 from runtime.errors import (
     ConflictError,
     InvalidInputError,
@@ -43,6 +44,7 @@ class Desk:
         self.ready = Readiness(True, [])
         self.unavailable = False
         self.enqueued: list[Event] = []
+        self.dead = DeadMessages()
         self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}
 
     def tree(self) -> TreeNode:
@@ -73,6 +75,9 @@ class Desk:
 
     def services(self) -> list[ServiceInfo]:
         return [ServiceInfo("arrivals", True, 8, 50, ["Flight"], Metadata(label="Arrivals", owner="ops"))]
+
+    def dead_messages(self, limit: int) -> DeadMessagesFound:
+        return self.dead.found(limit)
 
     async def enqueue_json(
         self,

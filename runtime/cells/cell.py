@@ -16,6 +16,7 @@ from actors.mailbox import Bounded, Overflow
 from actors.ref import Ref
 from actors.spec import Supervision
 from runtime.cells.asking import Adopted, cancelled_from_within, explain
+from runtime.cells.dead_messages import DeadReason
 from runtime.cells.development import handle
 from runtime.cells.letter import Letter, abandon, message_of
 from runtime.cells.life import CellLife
@@ -57,7 +58,7 @@ class Cell(CellLife):
         Raises ActorStoppedError, and MailboxFullError as the policy has it.
         """
         if self.stopping:
-            self.owner.dropped(self, message_of(item), "the actor has stopped")
+            self.owner.dropped(self, message_of(item), DeadReason.STOPPED)
             raise ActorStoppedError(f"{self.path} has stopped")
         mail, queue, limit = self.mail, self.queue, self.limit
         if mail is None:
@@ -87,7 +88,7 @@ class Cell(CellLife):
         try:
             self.accept(item)
         except MailboxFullError:
-            self._drop(item, "the mailbox is full")
+            self._drop(item, DeadReason.MAILBOX_FULL)
         except ActorStoppedError:
             pass  # noted already
 
@@ -95,18 +96,18 @@ class Cell(CellLife):
         limit, mail = self.limit, self.mail
         assert limit is not None
         if limit.policy is Overflow.DROP_NEWEST:
-            self._drop(item, "the mailbox is full")
+            self._drop(item, DeadReason.MAILBOX_FULL)
         elif limit.policy is Overflow.DROP_OLDEST and mail is not None:
             for place, oldest in enumerate(mail):
                 if not hasattr(oldest, "explains_failure"):  # a durable event is not dropped
                     del mail[place]
-                    self._drop(oldest, "the mailbox was full and this was the oldest")
+                    self._drop(oldest, DeadReason.DROPPED_OLDEST)
                     break
             mail.append(item)
         else:
             raise MailboxFullError(self.path, limit.capacity)
 
-    def _drop(self, item: Any, why: str) -> None:
+    def _drop(self, item: Any, why: DeadReason) -> None:
         assert self.limit is not None
         self.limit.dropped += 1
         self.owner.dropped(self, message_of(item), why)

@@ -14,6 +14,7 @@ from actors.errors import ActorStoppedError, SpecError
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Directive, Intensity, Restart, Supervision
+from runtime.cells.dead_messages import DeadReason
 from runtime.cells.refs import CellRef
 from runtime.cells.state import QuitError
 from runtime.core.backoff import delay_seconds
@@ -163,7 +164,7 @@ class Children:
             return QuitError(f"{cell.path} stopped itself; a permanent child is started again")
         return None
 
-    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+    def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
         self._machinery.run_queue.dead.add(cell.path, message, reason)
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:

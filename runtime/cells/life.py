@@ -19,6 +19,7 @@ from actors.actor import Actor
 from actors.errors import ActorError, ActorStoppedError
 from actors.message import Message
 from actors.spec import Directive
+from runtime.cells.dead_messages import DeadReason
 from runtime.cells.letter import abandon, message_of
 from runtime.cells.place import BUSY, FAILED, IDLE, NEW, READY, STOPPED, CellPlace
 from runtime.cells.state import QUIT, RESTART, STOP, QuitError, Record
@@ -124,7 +125,7 @@ class CellLife(CellPlace):
         error = ActorStoppedError(f"{self.path} has stopped")
         for item in mail or ():
             if not abandon(item, error):
-                self.owner.dropped(cast("Any", self), message_of(item), "the actor has stopped")
+                self.owner.dropped(cast("Any", self), message_of(item), DeadReason.STOPPED)
         if self.limit is not None:
             self.limit.close(error)
         if self.ties is not None:

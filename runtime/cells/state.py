@@ -11,6 +11,7 @@ from actors.errors import ActorError
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Supervision
+from runtime.cells.dead_messages import DeadReason
 
 if TYPE_CHECKING:
     from runtime.cells.cell import Cell
@@ -46,7 +47,7 @@ class Owner(Protocol):
         """It has stopped of its own accord."""
         ...
 
-    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+    def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
         """A message in memory will never be handled."""
         ...
 

@@ -24,6 +24,7 @@ from runtime.views import (
     Accepted,
     DeadLetterJson,
     DeadLetterPage,
+    DeadMessagesJson,
     Discarded,
     ErrorDetail,
     ErrorJson,
@@ -58,6 +59,9 @@ class Client:
 
     def services(self) -> ServicesJson:
         return self._ask("GET", "/v1/services", ServicesJson)
+
+    def dead_messages(self, limit: int) -> DeadMessagesJson:
+        return self._ask("GET", f"/v1/dead-messages?limit={limit}", DeadMessagesJson)
 
     def enqueue(self, service: str, body: dict[str, object]) -> UUID:
         path = f"/v1/services/{urllib.parse.quote(service, safe='')}/events"

@@ -17,6 +17,7 @@ from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Restart, Supervision
 from runtime.cells.cell import Cell
+from runtime.cells.dead_messages import DeadReason
 from runtime.cells.routing import Routing, consistent_slot, shortest
 from runtime.cells.run_queue import RunQueue
 from runtime.core.backoff import delay_seconds
@@ -151,7 +152,7 @@ class Instances:
     def quits(self, cell: Cell) -> BaseException | None:  # noqa: ARG002 # the next message makes it anew
         return None
 
-    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+    def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
         self._environment.run_queue.dead.add(cell.path, message, reason)
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:

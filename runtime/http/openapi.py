@@ -13,7 +13,7 @@ import msgspec
 from runtime.views import ErrorJson
 
 if TYPE_CHECKING:
-    from runtime.http.routes import Route
+    from runtime.http.route import Route
 
 JSON = "application/json"
 COMMON_ERRORS = (400, 403)

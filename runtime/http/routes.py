@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from runtime.http.dead_messages import DEAD_MESSAGE_ROUTES
 from runtime.http.openapi import openapi
-from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, NoQuery, ReplayBody, decode_id
-from runtime.operations import Operations, Readiness
+from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, ReplayBody, decode_id
+from runtime.http.route import Call, Route
+from runtime.operations import Readiness
 from runtime.views import (
     Accepted,
     DeadLetterJson,
@@ -23,32 +24,6 @@ from runtime.views import (
     page_json,
     tree_json,
 )
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One request, decoded. `query` and `body` are of the classes that the route names."""
-
-    operations: Operations
-    health: Health
-    path: Mapping[str, str]
-    query: Any
-    body: Any
-
-
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the table from which both the router and the OpenAPI document are made.
-
-    `answers` says what each status carries; `errors` which statuses of failure can come beside the common ones.
-    """
-
-    method: str
-    path: str
-    summary: str
-    handle: Callable[[Call], Awaitable[tuple[int, object]]]
-    answers: Mapping[int, type]
-    query: type = NoQuery
-    body: type | None = None
-    errors: tuple[int, ...] = ()
 
 
 async def health(call: Call) -> tuple[int, Health]:
@@ -187,6 +162,7 @@ ROUTES = (
         body=DiscardBody,
         errors=(404, 409, 413, 503),
     ),
+    *DEAD_MESSAGE_ROUTES,
     Route(
         method="GET",
         path="/v1/openapi.json",

@@ -19,7 +19,8 @@ from runtime.http.address import Address, listen_error, parse_address
 from runtime.http.errors import tell_errors
 from runtime.http.in_flight import InFlight
 from runtime.http.requests import decode_body, decode_query
-from runtime.http.routes import ROUTES, Call, Route
+from runtime.http.route import Call, Route
+from runtime.http.routes import ROUTES
 from runtime.http.security import guard
 from runtime.operations import Operations
 from runtime.settings import DEFAULT_MAX_PAYLOAD_BYTES

@@ -11,6 +11,7 @@ from typing import Any, cast
 from actors import Actor, ActorError, Backoff, Bounded, Ref, Request, Supervision
 from runtime.cells.cell import Cell
 from runtime.cells.children import spawn_child
+from runtime.cells.dead_messages import DeadReason
 from runtime.cells.run_queue import RunQueue
 from runtime.clock import SystemClock
 from runtime.machinery import Machinery
@@ -26,7 +27,7 @@ class Arena:
         self.random = random.Random(0)
         self.run_queue = RunQueue(inline_asks=inline_asks, development=development)
         self.failures: list[BaseException] = []
-        self.dropped_messages: list[tuple[str, object, str]] = []
+        self.dropped_messages: list[tuple[str, object, DeadReason]] = []
         self.root = Cell(
             "root", Root, service="root", tenant=None, key=None, owner=self, run_queue=self.run_queue, clock=self.clock
         )
@@ -58,7 +59,7 @@ class Arena:
 
     def cell_stopped(self, cell: Cell) -> None: ...
 
-    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+    def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
         self.dropped_messages.append((cell.path, message, reason))
 
 
