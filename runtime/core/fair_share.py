@@ -4,7 +4,7 @@ Each tenant has a start tag in virtual seconds. The runnable tenant with the low
 come, first served), and its tag grows by run time / weight. The virtual time is the highest start tag dispatched so
 far; a tenant that becomes runnable starts at max(virtual time, its tag), so that idling earns nothing. When nothing
 waits and nothing runs, the virtual time moves past every tag: what was used while nobody else wanted it is forgiven.
-A tenant all of whose waiting entries are held back by their own keys counts as idle.
+A tenant all of whose waiting entries are held back by their own keys, by a cap or by a hold counts as idle.
 
 Run times are unknown in advance. An entry is charged with an estimate (its tenant's moving average) when it is taken
 and with the truth when it completes; the start tag is then what it would have been had that charge been known.
@@ -23,66 +23,51 @@ tenant f, w(f) its weight.
   hold one turn of the same tag, and up to D entries may have turned out shorter than charged, or longer. The weights
   do not matter to it, nor does the length of any queue.
 
-A decision costs O(log tenants), whatever waits. A tenant's place in the heap is a lower bound of its tag, brought up
-to date when it surfaces. A correction below it puts the tenant in once more; the place it had is stale and skipped.
+A decision costs O(log tenants), whatever waits. A tenant that fills all the slots it may, or that is held, is put aside
+and comes back when that ends: it costs the decisions about others nothing.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
-from heapq import heapify, heappop, heappush, heapreplace
-from typing import Generic
+from collections.abc import Callable, Iterator
 
 from actors.spec import require_positive
 from runtime.core.fair_share_tenant import NOT_OUT, E, Taken, TenantShare, TenantState
+from runtime.core.fair_share_terms import FairShareTerms, nobody
 
 __all__ = ["FairShare", "Taken", "TenantShare"]
 
 DEFAULT_ESTIMATE_SECONDS = 0.001
-DEFAULT_WEIGHT = 1.0
 SMOOTHING = 0.125
 """Weight of the newest run time in the moving average, as in TCP's round-trip time (RFC 6298)."""
 LEAST_CHARGE_SECONDS = 1e-6
 """An entry costs at least what its dispatch costs; so tenants take turns even if the clock is too coarse to see it."""
-IDLE_KEPT = 256
-"""So many idle tenants are kept although they have no debt: those that come back soon keep their estimate."""
-STALE_KEPT = 64
-"""The heap is rebuilt when it holds twice as many entries as there are tenants, and so many more."""
 
 
-class FairShare(Generic[E]):
+class FairShare(FairShareTerms[E]):
     """The entries of one service that wait for a slot. Not thread-safe; the run times come from the caller's clock."""
 
-    __slots__ = (
-        "_blocked",
-        "_estimate",
-        "_heap",
-        "_horizon",
-        "_idle",
-        "_order",
-        "_ready",
-        "_running",
-        "_tenants",
-        "_virtual",
-        "_weights",
-    )
+    __slots__ = ("_blocked", "_front", "_horizon", "_ready", "_running")
 
-    def __init__(self, *, default_estimate_seconds: float = DEFAULT_ESTIMATE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        default_estimate_seconds: float = DEFAULT_ESTIMATE_SECONDS,
+        slots_per_entry: int = 1,
+        wake: Callable[[], None] = nobody,
+    ) -> None:
         """Until something has completed, an entry of a new tenant is charged with `default_estimate_seconds`.
 
-        Later a new tenant starts with the average over all tenants.
+        Later a new tenant starts with the average over all tenants. Each entry, or chunk, fills `slots_per_entry` of
+        the slots that caps count. `wake` is called when something can be taken because an account has room again.
         """
         require_positive("default_estimate_seconds", default_estimate_seconds)
-        self._estimate = default_estimate_seconds
-        self._tenants: dict[str, TenantState[E]] = {}
-        self._weights: dict[str, float] = {}
-        self._heap: list[tuple[float, int, TenantState[E]]] = []
-        self._idle: deque[TenantState[E]] = deque()
-        self._virtual = 0.0
+        require_positive("slots_per_entry", slots_per_entry)
+        super().__init__(default_estimate_seconds, slots_per_entry, wake)
+        self._front = self._heap.front
         self._horizon = 0.0
-        self._order = 0
         self._ready = 0
         self._blocked = 0
         self._running = 0
@@ -124,14 +109,21 @@ class FairShare(Generic[E]):
             self._virtual = tag
         item.charge = charge = state.estimate * state.per_second
         item.period = state.period
+        item.slots = cost = self._cost
         state.tag = tag + charge
         state.running += 1
         self._running += 1
         self._ready -= 1
         if state.periods is not None:
             state.charge_periods(charge, 1)
+        state.room = room = state.room - cost
         if not ready:
-            heappop(self._heap)
+            self._heap.pop()
+        elif room < cost:
+            self._heap.pop()
+            state.parked = True
+        if state.account is not None:
+            state.account.fill(cost)
         return item
 
     def take_chunk(self, limit: int) -> list[Taken[E]]:
@@ -150,6 +142,7 @@ class FairShare(Generic[E]):
         for item in chunk:
             item.charge = charge
             item.period = state.period
+        chunk[-1].slots = self._cost
         unblocked = waited - state.blocked
         self._blocked -= unblocked
         self._ready -= len(chunk) - unblocked
@@ -179,30 +172,24 @@ class FairShare(Generic[E]):
             state.tag += correction
         else:
             state.correct_periods(taken.period, correction)
-        if state.tag < state.queued and state.ready:
-            self._requeue(state)
+        if state.tag < state.queued and state.ready and not state.parked:
+            self._heap.add(state)
         if taken.key is not None:
             self._release_key(state, taken.key)
+        if taken.slots:
+            state.room += taken.slots
+            if state.parked or state.account is not None:
+                self._free(state, taken.slots)
         if not running and not state.ready:
             self._retire(state)
 
-    def set_weight(self, tenant: str, weight: float) -> None:
-        """Give `tenant` `weight` times the slot time of a tenant of weight 1, from now on; kept while it is idle.
-
-        Entries that are out are charged at the new weight when they complete.
-
-        Raises:
-            SpecError: the weight is not a finite number above 0.
-        """
-        require_positive("weight", weight)
-        if weight == DEFAULT_WEIGHT:
-            self._weights.pop(tenant, None)
-        else:
-            self._weights[tenant] = weight
-        state = self._tenants.get(tenant)
-        if state is not None:
-            state.weight = weight
-            state.per_second = 1.0 / weight
+    def successor(self) -> FairShare[E]:
+        """An empty scheduler with the same terms. From this one nothing may be taken any more."""
+        made: FairShare[E] = FairShare(
+            default_estimate_seconds=self._estimate, slots_per_entry=self._cost, wake=self._wake
+        )
+        self._hand_over(made)
+        return made
 
     def depth(self, tenant: str) -> int:
         """How many entries of `tenant` wait."""
@@ -229,42 +216,14 @@ class FairShare(Generic[E]):
 
     def tenants(self) -> Iterator[TenantShare]:
         """The standing of every tenant that waits, runs or has a debt, and of some that were active lately."""
-        return (state.statistics(self._virtual) for state in self._tenants.values())
-
-    def _add_tenant(self, tenant: str) -> TenantState[E]:
-        weight = self._weights.get(tenant, DEFAULT_WEIGHT)
-        state = self._tenants[tenant] = TenantState(tenant, weight, self._virtual, self._estimate)
-        return state
-
-    def _activate(self, state: TenantState[E]) -> None:
-        """Put a tenant into the heap whose first entry is about to become ready."""
         virtual = self._virtual
-        if state.running:
-            state.begin_period(virtual)
-        elif state.tag < virtual:
-            state.tag = virtual
-        self._enqueue(state)
+        yield from (state.statistics(virtual) for state in self._tenants.values())
+        yield from (debt.statistics(name, self.terms(name), virtual) for name, debt in self._idle.debts())
 
-    def _enqueue(self, state: TenantState[E]) -> None:
-        state.queued = tag = state.tag
-        state.order = self._order = order = self._order + 1
-        heappush(self._heap, (tag, order, state))
-
-    def _front(self) -> TenantState[E] | None:
-        """The runnable tenant with the lowest tag, left at the top of the heap with its present tag."""
-        heap = self._heap
-        while heap:
-            _, order, state = heap[0]
-            tag = state.tag
-            if order != state.order:
-                heappop(heap)
-            elif state.queued == tag:
-                return state
-            else:
-                state.queued = tag
-                state.order = self._order = order = self._order + 1
-                heapreplace(heap, (tag, order, state))
-        return None
+    def _free(self, state: TenantState[E], slots: int) -> None:
+        if state.account is not None:
+            state.account.free(slots)
+        self._settle(state)
 
     def _charge_chunk(self, state: TenantState[E], charge: float, count: int) -> None:
         state.tag += charge
@@ -272,16 +231,14 @@ class FairShare(Generic[E]):
         self._running += count
         if state.periods is not None:
             state.charge_periods(charge, count)
+        state.room = room = state.room - self._cost
         if not state.ready:
-            heappop(self._heap)
-
-    def _requeue(self, state: TenantState[E]) -> None:
-        """Bring a waiting tenant forward whose tag was corrected downwards."""
-        heap = self._heap
-        self._enqueue(state)
-        if len(heap) > 2 * len(self._tenants) + STALE_KEPT:
-            heap[:] = [place for place in heap if place[1] == place[2].order]
-            heapify(heap)
+            self._heap.pop()
+        elif room < self._cost:
+            self._heap.pop()
+            state.parked = True
+        if state.account is not None:
+            state.account.fill(self._cost)
 
     def _release_key(self, state: TenantState[E], key: str) -> None:
         item = state.release_key(key)
@@ -297,24 +254,7 @@ class FairShare(Generic[E]):
         self._horizon = max(self._horizon, state.tag)
         if not self._running and not self._ready:
             self._virtual = max(self._virtual, self._horizon)
-        idle = self._idle
-        if not state.idle:
-            state.idle = True
-            idle.append(state)
-        if len(idle) > IDLE_KEPT:
-            self._sweep_idle()
-
-    def _sweep_idle(self) -> None:
-        """Look at two idle tenants, as at most one joined since: in the end all of them are looked at."""
-        idle = self._idle
-        for _ in range(2):
-            state = idle.popleft()
-            if state.running or state.ready:
-                state.idle = False
-            elif state.tag <= self._virtual:
-                del self._tenants[state.name]
-            else:
-                idle.append(state)
+        self._idle.add(state, self._virtual)
 
     def validate(self) -> None:
         """Raise `AssertionError` if the parts contradict each other. O(everything), for tests."""
@@ -323,12 +263,11 @@ class FairShare(Generic[E]):
             state.validate()
             assert state.ready or state.running or state.idle, "an idle tenant would never be forgotten"
             assert state.estimate >= 0.0
+            assert state.terms == self.terms(state.name)
+            assert not state.ready or state.parked != state.may_start(self._cost), "put aside without a reason"
         assert self._ready == sum(len(state.ready) for state in states)
         assert self._blocked == sum(state.blocked for state in states)
         assert self._running == sum(state.running for state in states)
-        assert sum(state.idle for state in states) == len(self._idle)
-        places = [place for place in self._heap if place[1] == place[2].order]
-        assert all(tag == state.queued <= state.tag for tag, _, state in places)
-        queued = [state for _, _, state in places]
-        assert {state.name for state in queued} == {state.name for state in states if state.ready}
-        assert len(queued) == len({state.name for state in queued})
+        self._idle.validate()
+        queued = {state.name for state in self._heap.validate()}
+        assert queued == {state.name for state in states if state.ready and not state.parked}

@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from runtime.core.slot_account import NO_CAP, SlotAccount
+
 E = TypeVar("E")
 
 NOT_OUT = -1.0
@@ -27,6 +29,25 @@ class Taken(msgspec.Struct, Generic[E], gc=False, eq=False):
     """Virtual seconds charged at dispatch: estimate / weight."""
     period: int = 0
     """The tenant's busy period in which it was dispatched."""
+    slots: int = 0
+    """Slots that are filled until it completes. Of a chunk, which shares them, the last entry counts."""
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """On what terms a tenant is served; kept while it is idle."""
+
+    weight: float = 1.0
+    cap: int = NO_CAP
+    """How many slots it may fill."""
+    holds: frozenset[str] = frozenset()
+    """For what reasons nothing of it is started. Each is put on and taken off by itself."""
+
+    @property
+    def allowance(self) -> int:
+        return 0 if self.holds else self.cap
+
+
+DEFAULT_TERMS = Terms()
 
 
 class TenantShare(msgspec.Struct, frozen=True):
@@ -36,6 +57,8 @@ class TenantShare(msgspec.Struct, frozen=True):
     weight: float
     waiting: int
     running: int
+    slots: int
+    """Slots that it fills."""
     start_tag: float
     """Virtual time at which its next entry would start; the lowest one among the runnable is dispatched."""
     lag: float
@@ -71,28 +94,36 @@ class TenantState(Generic[E]):
     """
 
     __slots__ = (
+        "account",
         "blocked",
         "estimate",
         "idle",
         "keys",
         "name",
         "order",
+        "parked",
         "per_second",
         "period",
         "periods",
         "queued",
         "ready",
         "repeats",
+        "room",
         "running",
         "tag",
+        "terms",
         "used_seconds",
-        "weight",
     )
 
-    def __init__(self, name: str, weight: float, tag: float, estimate: float) -> None:
+    def __init__(self, name: str, tag: float, estimate: float) -> None:
         self.name = name
-        self.weight = weight
-        self.per_second = 1.0 / weight
+        self.terms = DEFAULT_TERMS
+        self.per_second = DEFAULT_TERMS.weight
+        self.account: SlotAccount | None = None
+        self.room = NO_CAP
+        """How many more slots it may fill: none if below the cost of one entry."""
+        self.parked = False
+        """Whether it has ready entries and may not have one started."""
         self.tag = tag
         self.estimate = estimate
         self.used_seconds = 0.0
@@ -112,6 +143,20 @@ class TenantState(Generic[E]):
         """How many wait behind their keys."""
         self.repeats: dict[str, int] | None = None
         """Keys of which one chunk holds several entries: how many beyond the first are out."""
+
+    @property
+    def filled(self) -> int:
+        """Slots that it fills."""
+        return self.terms.allowance - self.room
+
+    def set_terms(self, terms: Terms) -> None:
+        self.room += terms.allowance - self.terms.allowance
+        self.terms = terms
+        self.per_second = 1.0 / terms.weight
+
+    def may_start(self, slots: int) -> bool:
+        """Whether an entry that needs so many slots may be started."""
+        return self.room >= slots and (self.account is None or self.account.has_room(slots))
 
     def begin_period(self, virtual: float) -> None:
         """Lift the tag to `virtual` while entries of an earlier busy period are still out."""
@@ -194,6 +239,9 @@ class TenantState(Generic[E]):
     def validate(self) -> None:
         """Raise `AssertionError` if the parts contradict each other."""
         assert self.running >= 0
+        assert self.filled >= 0
+        assert self.running or not self.filled, "nothing fills a slot"
+        assert not self.parked or self.ready
         assert self.blocked == sum(len(behind) for behind in self.keys.values() if behind)
         keyed = [item.key for item in self.ready if item.key is not None]
         assert len(keyed) == len(set(keyed)), "one key is ready twice"
@@ -216,9 +264,10 @@ class TenantState(Generic[E]):
     def statistics(self, virtual: float) -> TenantShare:
         return TenantShare(
             tenant=self.name,
-            weight=self.weight,
+            weight=self.terms.weight,
             waiting=len(self.ready) + self.blocked,
             running=self.running,
+            slots=self.filled,
             start_tag=self.tag,
             lag=virtual - self.tag,
             estimate_seconds=self.estimate,

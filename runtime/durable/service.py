@@ -41,7 +41,7 @@ class Service:
         self._machinery = machinery
         self._explained = explained
         self._on_exit: Callable[[BaseException | None], None] | None = None
-        self._fair: FairShare[Entry] = FairShare()
+        self._fair: FairShare[Entry] = FairShare(wake=self._pump_soon)
         self._instances = self._new_instances()
         self._slots: list[int] = []
         self._accepting = False
@@ -76,7 +76,7 @@ class Service:
         await self.journal.flush()  # outcomes of an earlier life must be on disk before the log is read again
         self._on_exit = on_exit
         self.life = object()
-        self._fair = FairShare()
+        self._fair = self._fair.successor()
         self._instances = self._new_instances()
         self._slots = list(range(self.definition.slots))
         self._since = self.clock.now()
@@ -120,6 +120,15 @@ class Service:
     def push(self, entry: Entry) -> None:
         event = entry.event
         self._fair.push(event.tenant, event.key, entry)
+
+    def hold(self, tenant: str, reason: str) -> None:
+        """Start no further event of a tenant until `release` is told the same reason. See `FairShare.hold`."""
+        self._fair.hold(tenant, reason)
+
+    def release(self, tenant: str, reason: str) -> None:
+        """End a hold of a tenant, and go on with its events if it was the last one."""
+        self._fair.release(tenant, reason)
+        self.pump()
 
     def pump(self) -> None:
         """Fill the free slots with what the scheduler says is next."""
@@ -176,6 +185,9 @@ class Service:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    def _pump_soon(self) -> None:
+        asyncio.get_running_loop().call_soon(self.pump)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

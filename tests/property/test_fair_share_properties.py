@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from runtime.core import fair_share
+from runtime.core import fair_share_heap, fair_share_idle
 from runtime.core.fair_share import FairShare, Taken
 
 LONGEST = 4.0
@@ -52,17 +53,54 @@ class FairShareMachine(RuleBasedStateMachine):
         self.histories: dict[str, History] = defaultdict(History)
         self.waiting: dict[tuple[str, str | None], list[int]] = defaultdict(list)
         self.out: list[Taken[int]] = []
+        self.caps: dict[str, int | None] = {}
+        self.holds: set[tuple[str, str]] = set()
         self.virtual_time = 0.0
         self.patch = pytest.MonkeyPatch()
 
     @initialize(kept=st.sampled_from([1, 256]), stale=st.sampled_from([0, 64]))
     def choose_how_lazy_it_is(self, kept: int, stale: int) -> None:
-        self.patch.setattr(fair_share, "IDLE_KEPT", kept)
-        self.patch.setattr(fair_share, "STALE_KEPT", stale)
+        self.patch.setattr(fair_share_idle, "IDLE_KEPT", kept)
+        self.patch.setattr(fair_share_heap, "STALE_KEPT", stale)
 
     def runnable(self, tenant: str) -> bool:
+        if any(held == tenant for held, _ in self.holds):
+            return False
+        cap = self.caps.get(tenant)
+        if cap is not None and self.filled(tenant) >= cap:
+            return False
         held = {taken.key for taken in self.out if taken.tenant == tenant and taken.key is not None}
         return any(self.waiting[tenant, key] for key in KEYS if key not in held)
+
+    def filled(self, tenant: str) -> int:
+        return sum(taken.slots for taken in self.out if taken.tenant == tenant)
+
+    def change(self, tenant: str, how: Callable[[], None]) -> None:
+        before = self.runnable(tenant)
+        how()
+        if self.runnable(tenant) and not before:
+            self.histories[tenant].lift(self.share.virtual_time)
+
+    @rule(tenant=st.sampled_from(TENANTS), slots=st.sampled_from([None, 1, 2]))
+    def cap(self, tenant: str, slots: int | None) -> None:
+        def how() -> None:
+            self.share.set_cap(tenant, slots)
+            self.caps[tenant] = slots
+
+        self.change(tenant, how)
+
+    @rule(tenant=st.sampled_from(TENANTS), reason=st.sampled_from(["paused", "breaker"]))
+    def hold(self, tenant: str, reason: str) -> None:
+        self.share.hold(tenant, reason)
+        self.holds.add((tenant, reason))
+
+    @rule(tenant=st.sampled_from(TENANTS), reason=st.sampled_from(["paused", "breaker"]))
+    def release(self, tenant: str, reason: str) -> None:
+        def how() -> None:
+            self.share.release(tenant, reason)
+            self.holds.discard((tenant, reason))
+
+        self.change(tenant, how)
 
     @rule(tenant=st.sampled_from(TENANTS), weight=st.sampled_from([0.5, 1.0, 3.0]))
     def weigh(self, tenant: str, weight: float) -> None:
@@ -103,13 +141,16 @@ class FairShareMachine(RuleBasedStateMachine):
         runnable = any(self.runnable(tenant) for tenant in TENANTS)
         chunk = self.share.take_chunk(limit)
         assert bool(chunk) == runnable
+        assert sum(taken.slots for taken in chunk) == bool(chunk), "a chunk fills one slot"
         assert len(chunk) <= limit
         assert len({taken.tenant for taken in chunk}) <= 1
         assert not held & {(taken.tenant, taken.key) for taken in chunk}
         for taken in chunk:
             self.note_taken(taken)
         if chunk and len(chunk) < limit:
+            self.caps[chunk[0].tenant], cap = None, self.caps.get(chunk[0].tenant)
             assert not self.runnable(chunk[0].tenant), "a chunk left room and runnable entries"
+            self.caps[chunk[0].tenant] = cap
 
     @precondition(lambda self: self.out)
     @rule(data=st.data(), seconds=run_times)
@@ -136,7 +177,9 @@ class FairShareMachine(RuleBasedStateMachine):
     @invariant()
     def tags_are_as_if_every_known_run_time_had_been_known_at_dispatch(self) -> None:
         for each in self.share.tenants():
-            assert abs(each.start_tag - self.histories[each.tenant].tag()) < 1e-9
+            assert each.slots == self.filled(each.tenant)
+            least = 0.0 if self.runnable(each.tenant) else self.share.virtual_time  # it will be lifted to that
+            assert abs(max(each.start_tag, least) - max(self.histories[each.tenant].tag(), least)) < 1e-9
             assert each.waiting == sum(len(self.waiting[each.tenant, key]) for key in KEYS)
             assert each.running == sum(taken.tenant == each.tenant for taken in self.out)
 
@@ -147,6 +190,8 @@ class FairShareMachine(RuleBasedStateMachine):
             self.patch.undo()
 
     def drain(self) -> None:
+        for tenant, reason in self.holds:
+            self.share.release(tenant, reason)
         while self.out or len(self.share):
             while (taken := self.share.take()) is not None:
                 self.note_taken(taken)

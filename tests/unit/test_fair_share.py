@@ -5,7 +5,7 @@ import math
 import pytest
 
 from actors.errors import SpecError
-from runtime.core import fair_share
+from runtime.core import fair_share_heap, fair_share_idle
 from runtime.core.fair_share import FairShare, Taken, TenantShare
 
 
@@ -299,7 +299,7 @@ class TestMemory:
             share.push(f"t{number}", None, "")
             share.complete(take(share), 0.001)
         share.validate()
-        assert len(list(share.tenants())) <= fair_share.IDLE_KEPT + 1
+        assert len(list(share.tenants())) <= fair_share_idle.IDLE_KEPT + 1
 
     def test_a_configured_weight_outlives_the_state_of_its_tenant(self) -> None:
         share: FairShare[str] = FairShare()
@@ -322,7 +322,7 @@ class TestMemory:
         for _ in range(10_000):
             share.complete(out.pop(0), 0.001)
             out.append(take(share))
-        assert len(share._heap) <= 2 * 3 + fair_share.STALE_KEPT + 1
+        assert len(share._heap._places) <= 2 * 3 + fair_share_heap.STALE_KEPT + 1
         share.validate()
 
 

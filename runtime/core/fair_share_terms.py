@@ -1,0 +1,151 @@
+"""On what terms the tenants of `runtime.core.fair_share` are served: weights, caps, holds, accounts over services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic
+
+import msgspec
+
+from actors.errors import SpecError
+from actors.spec import require_positive
+from runtime.core.fair_share_heap import TagHeap
+from runtime.core.fair_share_idle import IdleTenants
+from runtime.core.fair_share_tenant import DEFAULT_TERMS, E, TenantState, Terms
+from runtime.core.slot_account import NO_CAP, SlotAccount
+
+
+def nobody() -> None:
+    """Where nobody needs to be woken."""
+
+
+class FairShareTerms(Generic[E]):
+    """The tenants of one service, and which of them may have an entry started."""
+
+    __slots__ = ("_accounts", "_cost", "_estimate", "_heap", "_idle", "_tenants", "_terms", "_virtual", "_wake")
+
+    def __init__(self, estimate_seconds: float, slots_per_entry: int, wake: Callable[[], None]) -> None:
+        self._estimate = estimate_seconds
+        self._cost = slots_per_entry
+        self._wake = wake
+        self._tenants: dict[str, TenantState[E]] = {}
+        self._terms: dict[str, Terms] = {}
+        self._accounts: dict[str, SlotAccount] = {}
+        self._heap: TagHeap[E] = TagHeap()
+        self._idle: IdleTenants[E] = IdleTenants(self._tenants)
+        self._virtual = 0.0
+
+    def set_weight(self, tenant: str, weight: float) -> None:
+        """Give `tenant` `weight` times the slot time of a tenant of weight 1, from now on; kept while it is idle.
+
+        Entries that are out are charged at the new weight when they complete.
+
+        Raises:
+            SpecError: the weight is not a finite number above 0.
+        """
+        require_positive("weight", weight)
+        self._set_terms(tenant, msgspec.structs.replace(self.terms(tenant), weight=weight))
+
+    def set_cap(self, tenant: str, slots: int | None) -> None:
+        """Let `tenant` fill so many slots at once, or as many as it gets; kept while it is idle. What runs goes on.
+
+        Raises:
+            SpecError: the number is below what one entry needs, so that nothing would ever run.
+        """
+        require_cap("slots", slots, self._cost)
+        self._set_terms(tenant, msgspec.structs.replace(self.terms(tenant), cap=NO_CAP if slots is None else slots))
+
+    def hold(self, tenant: str, reason: str) -> None:
+        """Start nothing more of `tenant`, although entries may be pushed, until `release` is told the same reason.
+
+        Kept while it is idle. Reasons are independent of each other; holding twice for one reason is holding once.
+        """
+        terms = self.terms(tenant)
+        self._set_terms(tenant, msgspec.structs.replace(terms, holds=terms.holds | {reason}))
+
+    def release(self, tenant: str, reason: str) -> None:
+        """End a hold. `tenant` goes on once no other reason holds it. Safe if it was not held."""
+        terms = self.terms(tenant)
+        self._set_terms(tenant, msgspec.structs.replace(terms, holds=terms.holds - {reason}))
+
+    def terms(self, tenant: str) -> Terms:
+        """Weight, cap and holds of a tenant, also of one that nobody has heard of."""
+        return self._terms.get(tenant, DEFAULT_TERMS)
+
+    def charge_to(self, tenant: str, account: SlotAccount) -> None:
+        """Count the slots that `tenant` fills here on an account that other schedulers share, from now on."""
+        self._accounts[tenant] = account
+        state = self._tenants.get(tenant)
+        account.join(self, 0 if state is None else state.filled)
+        if state is not None:
+            state.account = account
+            self._settle(state)
+
+    def account_changed(self, tenant: str) -> None:
+        """See `runtime.core.slot_account.Member`."""
+        state = self._tenants.get(tenant)
+        if state is not None and self._settle(state):
+            self._wake()
+
+    def _hand_over(self, successor: FairShareTerms[E]) -> None:
+        """Let another scheduler serve the tenants on the same terms; the slots filled here are free."""
+        successor._terms = self._terms.copy()
+        for tenant, account in self._accounts.items():
+            state = self._tenants.get(tenant)
+            account.leave(self, 0 if state is None else state.filled)
+            successor.charge_to(tenant, account)
+        self._accounts = {}
+
+    def _add_tenant(self, tenant: str) -> TenantState[E]:
+        debt = self._idle.recall(tenant)
+        if debt is None:
+            state: TenantState[E] = TenantState(tenant, self._virtual, self._estimate)
+        else:
+            state = TenantState(tenant, debt.tag, debt.estimate)
+            state.used_seconds = debt.used_seconds
+        if tenant in self._terms:
+            state.set_terms(self._terms[tenant])
+        if tenant in self._accounts:
+            state.account = self._accounts[tenant]
+        self._tenants[tenant] = state
+        return state
+
+    def _set_terms(self, tenant: str, terms: Terms) -> None:
+        if terms == DEFAULT_TERMS:
+            self._terms.pop(tenant, None)
+        else:
+            self._terms[tenant] = terms
+        state = self._tenants.get(tenant)
+        if state is not None:
+            state.set_terms(terms)
+            self._settle(state)
+
+    def _activate(self, state: TenantState[E]) -> None:
+        """Put a tenant into the heap whose first entry is about to become ready, unless it may start nothing."""
+        if state.room < self._cost or (state.account is not None and not state.account.has_room(self._cost)):
+            state.parked = True
+            return
+        virtual = self._virtual
+        if state.running:
+            state.begin_period(virtual)
+        elif state.tag < virtual:
+            state.tag = virtual
+        self._heap.add(state)
+
+    def _settle(self, state: TenantState[E]) -> bool:
+        """Put a tenant aside that may not start anything any more, or bring it back; whether it came back."""
+        may_start = state.may_start(self._cost)
+        if state.parked and may_start:
+            state.parked = False
+            self._activate(state)
+            return True
+        if state.ready and not state.parked and not may_start:
+            state.parked = True
+            self._heap.remove(state)
+        return False
+
+
+def require_cap(field: str, slots: int | None, least: int) -> None:
+    """Raise SpecError unless a cap is None, or lets at least one entry run."""
+    if slots is not None and not least <= slots <= NO_CAP:
+        raise SpecError(field, f"must be between {least} and {NO_CAP:,}, not {slots}")
