@@ -18,6 +18,7 @@ from actors.errors import (
     UnhandledMessageError,
 )
 from actors.handler import Handler
+from actors.job import Finalizer, JobCause, JobEnded, JobOutcome
 from actors.mailbox import Bounded, Overflow
 from actors.message import Message, ReceiveTimeout, Request, Terminated
 from actors.ref import Ref
@@ -48,10 +49,14 @@ __all__ = [
     "Database",
     "Decider",
     "Directive",
+    "Finalizer",
     "Handler",
     "HandlerError",
     "HandlerHungError",
     "Intensity",
+    "JobCause",
+    "JobEnded",
+    "JobOutcome",
     "LinkedActorError",
     "MailboxFullError",
     "Message",

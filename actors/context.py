@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from actors.database import Database
+from actors.job import Finalizer, JobEnded
 from actors.mailbox import Bounded
 from actors.message import Message
 from actors.ref import M, Ref
@@ -85,13 +86,27 @@ class Context(Protocol):
         tenant: str | None = None,
         key: str | None = None,
         delay_seconds: float = 0.0,
+        finalizer: Finalizer | None = None,
     ) -> UUID:
         """Enqueue an event together with the completion of this one, and return its id.
 
         It is stored if and only if the handler succeeds. The tenant is this event's unless given.
 
         Raises:
-            UnknownServiceError, InvalidInputError: as for `App.enqueue`.
+            UnknownServiceError, InvalidInputError: as for `App.enqueue`; with the field `depth` where the chain of
+                handlers that emit one another's events would grow over `Settings.max_depth`.
+        """
+        ...
+
+    async def reenqueue(self, ended: JobEnded, *, delay_seconds: float = 0.0) -> UUID:
+        """In a finalizer: enqueue the job again as a new one, which names it as its origin, and return the new id.
+
+        As with `emit`, it is stored if and only if the handler succeeds. The new job has the same finalizers.
+
+        Raises:
+            InvalidInputError: with the field `reenqueued` where the job failed so many times in a row
+                (`Settings.max_reenqueues`, 5; a success sets the count back), else as for `emit`.
+            NotFoundError: the log no longer has the job.
         """
         ...
 

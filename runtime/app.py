@@ -12,6 +12,7 @@ import msgspec
 
 from actors.actor import Actor
 from actors.errors import SpecError
+from actors.job import Finalizer
 from actors.message import Message
 from actors.ref import Ref
 from runtime.definition import NAME, ServiceDefinition
@@ -31,6 +32,7 @@ class Enqueue(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     key: str | None = None
     id: UUID | None = None
+    finalizer: Finalizer | None = None
 
 
 class App:
@@ -101,19 +103,23 @@ class App:
         key: str | None = None,
         id: UUID | None = None,  # noqa: A002 # the word people expect
         delay_seconds: float = 0.0,
+        finalizer: Finalizer | None = None,
         by: str = "app",
     ) -> UUID:
         """Accept an event and return its id once it is on disk.
 
         `id` is a UUIDv7; enqueueing twice with one id is harmless. Events of one tenant, service and key are handled
-        one at a time, in the order accepted. While the database is away the call waits.
+        one at a time, in the order accepted. `finalizer` is told how it ended. While the database is away the call
+        waits.
 
         Raises:
             UnknownServiceError, InvalidInputError: nothing was stored.
             NotRunningError: outside `running`.
         """
         running = self._require_running()
-        event = running.admission.event(service, message, tenant=tenant, key=key, by=by, event_id=id)
+        event = running.admission.event(
+            service, message, tenant=tenant, key=key, by=by, event_id=id, finalizer=finalizer
+        )
         record = running.admission.delayed(event, delay_seconds) if delay_seconds else event
         await running.machinery.journal.append_one(record)
         return event.id

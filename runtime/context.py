@@ -11,11 +11,13 @@ from actors.actor import Actor
 from actors.context import Clock, Timer
 from actors.database import Database
 from actors.errors import ActorError
+from actors.job import Finalizer, JobEnded
 from actors.mailbox import Bounded
 from actors.message import Message
 from actors.ref import Ref
 from actors.spec import Supervision
 from runtime.cells.state import Command
+from runtime.errors import NotFoundError
 
 if TYPE_CHECKING:
     from runtime.cells.ties import Ties
@@ -93,8 +95,12 @@ class MemoryContext:
         tenant: str | None = None,  # noqa: ARG002 # as above
         key: str | None = None,  # noqa: ARG002 # as above
         delay_seconds: float = 0.0,  # noqa: ARG002 # as above
+        finalizer: Finalizer | None = None,  # noqa: ARG002 # as above
     ) -> UUID:
         raise ActorError(f"emit({service!r}) is available only while a durable event is handled; use App.enqueue")
+
+    async def reenqueue(self, ended: JobEnded, *, delay_seconds: float = 0.0) -> UUID:  # noqa: ARG002 # as above
+        raise ActorError("reenqueue is available only while a durable event is handled; use App.enqueue")
 
     def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref:
         return self._surroundings.lookup(service, tenant, key)
@@ -146,8 +152,16 @@ class Emitter(Protocol):
     """Makes an event of what a handler emits, or refuses it."""
 
     def emit(
-        self, cause: Event, service: str, message: Message, tenant: str | None, key: str | None, delay_seconds: float
+        self,
+        cause: Event,
+        service: str,
+        message: Message,
+        tenant: str | None,
+        key: str | None,
+        delay_seconds: float,
+        finalizer: Finalizer | None,
     ) -> Event | Delayed: ...
+    def reenqueue(self, cause: Event, job: Event, ended: JobEnded, delay_seconds: float) -> Event | Delayed: ...
 
 
 class Transactional(Protocol):
@@ -157,6 +171,7 @@ class Transactional(Protocol):
     def database(self) -> Database: ...
     @property
     def emitter(self) -> Emitter: ...
+    async def find_event(self, event_id: UUID) -> Event | None: ...
 
 
 class EventContext(MemoryContext):
@@ -194,9 +209,22 @@ class EventContext(MemoryContext):
         tenant: str | None = None,
         key: str | None = None,
         delay_seconds: float = 0.0,
+        finalizer: Finalizer | None = None,
     ) -> UUID:
         self._require_open("emit")
-        emitted = self._transaction.emitter.emit(self._event, service, message, tenant, key, delay_seconds)
+        emitter = self._transaction.emitter
+        emitted = emitter.emit(self._event, service, message, tenant, key, delay_seconds, finalizer)
+        return self._add(emitted)
+
+    async def reenqueue(self, ended: JobEnded, *, delay_seconds: float = 0.0) -> UUID:
+        self._require_open("reenqueue")
+        job = await self._transaction.find_event(ended.job)
+        self._require_open("reenqueue")
+        if job is None:
+            raise NotFoundError(f"the log no longer has the job {ended.job}")
+        return self._add(self._transaction.emitter.reenqueue(self._event, job, ended, delay_seconds))
+
+    def _add(self, emitted: Event | Delayed) -> UUID:
         self.emitted.append(emitted)
         return emitted.event.id if hasattr(emitted, "event") else emitted.id
 

@@ -10,6 +10,7 @@ import msgspec
 
 from actors.actor import Actor
 from actors.errors import SpecError
+from actors.job import Finalizer
 from actors.mailbox import Bounded
 from actors.message import DYNAMIC, Message, message_name
 from actors.spec import Metadata, RetryPolicy, Supervision, require_positive
@@ -40,6 +41,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryPolicy = RetryPolicy()
     supervision: Supervision = Supervision()
     metadata: Metadata = Metadata()
+    finalizer: Finalizer | None = None
+    """Whom to tell how each of its jobs ended."""
     mailbox: Bounded | None = None
     """For messages in memory; events wait in the log."""
     routing: Routing = Routing.ROUND_ROBIN

@@ -21,6 +21,7 @@ from runtime.cells.run_queue import RunQueue
 from runtime.durable.admission import Admission
 from runtime.durable.backlog import Backlog
 from runtime.durable.delays import Delays
+from runtime.durable.emissions import Emissions
 from runtime.durable.journal import RETRY_SECONDS, Journal
 from runtime.durable.suspects import Suspects
 from runtime.errors import StoreUnavailableError, UnknownServiceError
@@ -40,6 +41,7 @@ class Machinery(msgspec.Struct, kw_only=True):
     backlog: Backlog
     delays: Delays
     admission: Admission
+    emissions: Emissions
     appending: asyncio.Lock
     """Held from the moment a commit takes places in the log until its entries are admitted, so that they are
     admitted in log order."""

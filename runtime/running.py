@@ -14,9 +14,10 @@ from runtime.app_operations import AppOperations
 from runtime.cells.run_queue import RunQueue
 from runtime.clock import SystemClock
 from runtime.definition import ServiceDefinition
-from runtime.durable.admission import Admission, Limits
+from runtime.durable.admission import Admission, limits_of
 from runtime.durable.backlog import Backlog
 from runtime.durable.delays import Delays
+from runtime.durable.emissions import Emissions
 from runtime.durable.ids import IdSource
 from runtime.durable.journal import MAX_UNRECORDED, Journal
 from runtime.durable.lease_keeper import LeaseKeeper, Recovered
@@ -61,12 +62,9 @@ class Running:
         self._random = random.Random()  # noqa: S311 # spreads retries and restarts; no secret depends on it
         self._server = None if settings.database else EmbeddedServer(settings.data_dir)
         self.store = open_store(settings, self._server, name)
-        self.admission = Admission(
-            services,
-            Limits(max_payload_bytes=settings.max_payload_bytes, max_delay_seconds=settings.max_delay_seconds),
-            ids=IdSource(self.clock.now),
-            clock=self.clock,
-        )
+        limits, ids = limits_of(settings), IdSource(self.clock.now)
+        self.admission = Admission(services, limits, ids=ids, clock=self.clock)
+        self._emissions = Emissions(self.admission, limits, ids=ids, clock=self.clock)
         self.machinery = self._build_machinery()
         self.keeper = LeaseKeeper(
             self.store,
@@ -165,6 +163,7 @@ class Running:
             backlog=backlog,
             delays=delays,
             admission=self.admission,
+            emissions=self._emissions,
             appending=appending,
             suspects=Suspects(self.store, journal.flush, backlog.watermark_of),
             clock=self.clock,

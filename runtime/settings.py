@@ -15,7 +15,19 @@ DEFAULT_MAX_PAYLOAD_BYTES = 1024 * 1024
 DEFAULT_MAX_DELAY_SECONDS = 600.0
 DEFAULT_WINDOW = 2000
 DEFAULT_RETENTION_DAYS = 7.0
+DEFAULT_MAX_DEPTH = 1000
+DEFAULT_MAX_REENQUEUES = 5
 SECONDS_PER_DAY = 86_400.0
+MAX_DEPTH = 32_767
+"""What the log can count to."""
+POSITIVE = (
+    "max_payload_bytes",
+    "max_delay_seconds",
+    "max_result_bytes",
+    "window",
+    "retention_days",
+    "connections",
+)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +48,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_delay_seconds: float = DEFAULT_MAX_DELAY_SECONDS
     window: int = DEFAULT_WINDOW
     retention_days: float = DEFAULT_RETENTION_DAYS
+    max_depth: int = DEFAULT_MAX_DEPTH
+    """How long a chain of handlers that emit one another's events may grow: it ends loops that nobody meant."""
+    max_reenqueues: int = DEFAULT_MAX_REENQUEUES
+    """How often in a row finalizers may enqueue a job again that failed."""
+    max_result_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
+    """How large what a handler returns may be, where it is kept or told to a finalizer."""
     connections: int = 8
     """How many units of work may hold a database connection at once."""
     pooled_connections: bool = False
@@ -45,7 +63,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     None for asyncio's debug mode. It makes messages in memory several times as dear."""
 
     def __post_init__(self) -> None:
-        for field in ("max_payload_bytes", "max_delay_seconds", "window", "retention_days", "connections"):
+        for field in POSITIVE:
             require_positive(field, getattr(self, field))
+        if not 1 <= self.max_depth <= MAX_DEPTH:
+            raise SpecError("max_depth", f"must be between 1 and {MAX_DEPTH}, not {self.max_depth}")
+        if self.max_reenqueues < 0:
+            raise SpecError("max_reenqueues", f"must be 0 or more, not {self.max_reenqueues}")
         if self.window < 10:
             raise SpecError("window", f"must be at least 10, not {self.window}")

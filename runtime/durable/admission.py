@@ -10,10 +10,14 @@ from uuid import UUID
 import msgspec
 
 from actors.context import Clock
+from actors.errors import SpecError
+from actors.job import Finalizer, JobEnded
 from actors.message import DYNAMIC, Message
 from runtime.definition import Codec, ServiceDefinition
+from runtime.durable.headers import Headers
 from runtime.durable.ids import IdSource, require_id
 from runtime.errors import InvalidInputError, PayloadTooLargeError, UnknownServiceError
+from runtime.settings import DEFAULT_MAX_DEPTH, DEFAULT_MAX_PAYLOAD_BYTES, DEFAULT_MAX_REENQUEUES, Settings
 from runtime.store.records import Delayed, Event
 
 MAX_NAME_CHARACTERS = 200
@@ -25,6 +29,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     max_payload_bytes: int
     max_delay_seconds: float
+    max_depth: int = DEFAULT_MAX_DEPTH
+    max_reenqueues: int = DEFAULT_MAX_REENQUEUES
+    max_result_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits that an app's settings name."""
+    return msgspec.convert(settings, Limits, from_attributes=True)
 
 
 class Draft(Protocol):
@@ -38,6 +50,8 @@ class Draft(Protocol):
     def key(self) -> str | None: ...
     @property
     def id(self) -> UUID | None: ...
+    @property
+    def finalizer(self) -> Finalizer | None: ...
 
 
 class Admission:
@@ -56,6 +70,9 @@ class Admission:
         self._limits = limits
         self._ids = ids
         self._clock = clock
+        for service in services.values():
+            if service.finalizer is not None:
+                self._require_own_finalizer(service.finalizer)
 
     def codec(self, service: str) -> Codec:
         """Raises UnknownServiceError."""
@@ -64,6 +81,13 @@ class Admission:
             known = ", ".join(sorted(self._codecs)) or "none"
             raise UnknownServiceError(f"no service is named {service!r}; this app has: {known}")
         return codec
+
+    def __contains__(self, service: str) -> bool:
+        return service in self._services
+
+    def is_keyed(self, service: str) -> bool:
+        """Whether a known service has one actor for each key."""
+        return self._services[service].keyed
 
     def event(
         self,
@@ -75,6 +99,8 @@ class Admission:
         by: str,
         event_id: UUID | None = None,
         cause: UUID | None = None,
+        depth: int = 0,
+        finalizer: Finalizer | None = None,
     ) -> Event:
         """An event for a typed or dynamic message. Raises UnknownServiceError, InvalidInputError."""
         codec = self.codec(service)
@@ -82,7 +108,10 @@ class Admission:
         require_name("by", by)
         self._require_address(service, tenant, key)
         identity = self._ids.new_id() if event_id is None else require_id(event_id)
-        return Event(identity, service, tenant, key, name, payload, self._clock.now(), by, 1, cause, None)
+        headers = None if finalizer is None else self._headers(finalizer)
+        return Event(
+            identity, service, tenant, key, name, payload, self._clock.now(), by, 1, cause, None, depth, headers
+        )
 
     def events(self, service: str, drafts: Iterable[Draft], *, by: str) -> list[Event]:
         """An event for each draft, all accepted at one time, or none of them. Raises as `event`."""
@@ -101,7 +130,11 @@ class Admission:
             tenant, key, identity = draft.tenant, draft.key, draft.id
             require_address(service, tenant, key)
             identity = next(ids) if identity is None else require_id(identity)
-            yield Event(identity, service, tenant, key, name, payload, now, by)
+            if draft.finalizer is None:
+                yield Event(identity, service, tenant, key, name, payload, now, by)
+            else:
+                headers = self._headers(draft.finalizer)
+                yield Event(identity, service, tenant, key, name, payload, now, by, headers=headers)
 
     def json_event(
         self,
@@ -114,6 +147,7 @@ class Admission:
         by: str,
         event_id: UUID | None = None,
         origin: UUID | None = None,
+        finalizer: Finalizer | None = None,
     ) -> Event:
         """An event for a payload that is JSON text. Raises UnknownServiceError, InvalidInputError."""
         codec = self.codec(service)
@@ -128,22 +162,17 @@ class Admission:
         require_name("by", by)
         self._require_address(service, tenant, key)
         identity = self._ids.new_id() if event_id is None else require_id(event_id)
-        return Event(identity, service, tenant, key, name, bytes(payload), self._clock.now(), by, 1, None, origin)
+        headers = None if finalizer is None else self._headers(finalizer)
+        return Event(
+            identity, service, tenant, key, name, bytes(payload), self._clock.now(), by, 1, None, origin, 0, headers
+        )
 
     def replay_of(self, dead: Event, payload: bytes, by: str) -> Event:
         """The event that runs a dead one again. Raises as `json_event`."""
-        return self.json_event(
+        event = self.json_event(
             dead.service, payload, tenant=dead.tenant, key=dead.key, type_name=dead.type, by=by, origin=dead.id
         )
-
-    def emit(
-        self, cause: Event, service: str, message: Message, tenant: str | None, key: str | None, delay_seconds: float
-    ) -> Event | Delayed:
-        """What a handler emits, on behalf of the event it handles."""
-        event = self.event(
-            service, message, tenant=tenant or cause.tenant, key=key, by=f"service:{cause.service}", cause=cause.id
-        )
-        return self.delayed(event, delay_seconds)
+        return msgspec.structs.replace(event, headers=dead.headers)
 
     def delayed(self, event: Event, delay_seconds: float) -> Event | Delayed:
         """The event itself, or with a delay what waits in its place. Raises InvalidInputError."""
@@ -167,7 +196,7 @@ class Admission:
     def _require_address(self, service: str, tenant: str, key: str | None) -> None:
         require_name("tenant", tenant)
         if key is None:
-            if self._services[service].keyed:
+            if self.is_keyed(service):
                 raise InvalidInputError("key", f"is required: {service} has one actor per key")
         else:
             require_name("key", key)
@@ -183,6 +212,30 @@ class Admission:
             known = ", ".join(name or "dynamic events" for name in codec.names)
             raise InvalidInputError("type", f"{service} does not take {given!r}; it takes {known}")
         return given
+
+    def _headers(self, finalizer: Finalizer) -> bytes | None:
+        self._require_finalizer(finalizer)
+        try:
+            encoded = Headers(finalizer=finalizer).encode()
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            raise InvalidInputError("finalizer.context", f"cannot be encoded as JSON: {error}") from None
+        limit = self._limits.max_payload_bytes
+        if encoded is not None and len(encoded) > limit:
+            raise PayloadTooLargeError("finalizer.context", f"is over the limit of {limit:,} bytes")
+        return encoded
+
+    def _require_finalizer(self, finalizer: Finalizer) -> None:
+        codec = self.codec(finalizer.service)
+        if JobEnded.__name__ not in codec.names and DYNAMIC not in codec.names:
+            raise InvalidInputError("finalizer", f"{finalizer.service} takes neither JobEnded nor dynamic events")
+        if finalizer.key is not None:
+            require_name("finalizer.key", finalizer.key)
+
+    def _require_own_finalizer(self, finalizer: Finalizer) -> None:
+        try:
+            self._require_finalizer(finalizer)
+        except (InvalidInputError, UnknownServiceError) as error:
+            raise SpecError("finalizer", str(error)) from None
 
     def _require_size(self, payload: bytes) -> None:
         limit = self._limits.max_payload_bytes

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import msgspec
 
@@ -22,6 +23,7 @@ from runtime.core.fair_share import Taken
 from runtime.core.supervision_errors import describe
 from runtime.durable.crash_points import reach
 from runtime.durable.delivery import Delivery
+from runtime.durable.endings import ResultError
 from runtime.durable.failures import UndecodableError
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.durable.suspects import Suspects
@@ -86,6 +88,9 @@ class ChunkRun:
         """All of a chunk is of one tenant and service."""
         return self.chunk[0].entry.queue
 
+    async def find_event(self, event_id: UUID) -> Event | None:
+        return await self._service.store.find_event(event_id)
+
     def start(self) -> None:
         """Run the next part of the chunk, or leave the slot."""
         if self._life is not self._service.life:
@@ -105,13 +110,20 @@ class ChunkRun:
         else:
             self._deliver()
 
-    def succeeded(self, delivery: Delivery, emitted: list[Event | Delayed]) -> None:
+    def succeeded(self, delivery: Delivery, result: object) -> None:
+        endings, event = self._service.endings, delivery.entry.event
+        if endings.concern(event):
+            try:
+                endings.completed(self._batch, event, result)
+            except ResultError as error:
+                self.failed(delivery, error)
+                return
         if self._unit is not None:
             self._unit.keep_event()
         started_at = delivery.started_at
         outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, started_at, started_at + delivery.run_seconds)
         self._batch.outcomes.append(outcome)
-        for one in emitted:
+        for one in delivery.emitted:
             if isinstance(one, Delayed):
                 self._batch.delayed.append(one)
             else:

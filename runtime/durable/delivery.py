@@ -8,7 +8,7 @@ from typing import Protocol
 from actors.context import Context
 from actors.message import Message
 from runtime.context import EventContext, Surroundings, Transactional
-from runtime.store.records import Delayed, Entry, Event
+from runtime.store.records import Entry
 
 
 class Run(Transactional, Protocol):
@@ -18,7 +18,7 @@ class Run(Transactional, Protocol):
     def now(self) -> Callable[[], float]: ...
     @property
     def monotonic(self) -> Callable[[], float]: ...
-    def succeeded(self, delivery: Delivery, emitted: list[Event | Delayed]) -> None: ...
+    def succeeded(self, delivery: Delivery, result: object) -> None: ...
     def failed(self, delivery: Delivery, error: BaseException) -> None: ...
     def abandoned(self) -> None: ...
 
@@ -53,11 +53,11 @@ class Delivery(EventContext):
         self._began = run.monotonic()
         return self
 
-    def succeed(self, result: object) -> None:  # noqa: ARG002 # nobody waits for an event's result
+    def succeed(self, result: object) -> None:
         run = self._run
         self.run_seconds = run.monotonic() - self._began
         self._open = False
-        run.succeeded(self, self.emitted)
+        run.succeeded(self, result)
 
     def fail(self, error: BaseException) -> None:
         self.run_seconds = self._run.monotonic() - self._began

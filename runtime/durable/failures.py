@@ -10,9 +10,11 @@ import msgspec
 
 from actors.context import Clock
 from actors.errors import ActorError
+from actors.job import JobCause
 from actors.spec import RetryPolicy
 from runtime.core.retry import RetryAt, decide
 from runtime.core.supervision_errors import describe
+from runtime.durable.endings import Endings, ResultError
 from runtime.durable.suspects import TookProcessDownError
 from runtime.store.records import Batch, Cause, DeadLetter, Delayed, Entry, Outcome, OutcomeKind
 
@@ -27,10 +29,11 @@ class UndecodableError(ActorError):
 class Failures:
     """Applies one service's retry policy."""
 
-    def __init__(self, policy: RetryPolicy, clock: Clock, source: random.Random) -> None:
+    def __init__(self, policy: RetryPolicy, endings: Endings, clock: Clock, source: random.Random) -> None:
         self._policy = msgspec.structs.replace(
-            policy, permanent=(*policy.permanent, UndecodableError, TookProcessDownError)
+            policy, permanent=(*policy.permanent, UndecodableError, TookProcessDownError, ResultError)
         )
+        self._endings = endings
         self._clock = clock
         self._random = source
 
@@ -46,7 +49,9 @@ class Failures:
             batch.delayed.append(Delayed(again, decision.due_at))
         else:
             batch.outcomes.append(Outcome(entry.seq, OutcomeKind.DEAD, started_at, now, text))
-            batch.dead_letters.append(DeadLetter(event, cause_of(error), now))
+            cause = cause_of(error)
+            batch.dead_letters.append(DeadLetter(event, cause, now))
+            self._endings.ended(batch, event, "failed", JobCause(cause.type, cause.message))
 
 
 def cause_of(error: BaseException) -> Cause:

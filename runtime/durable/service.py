@@ -13,6 +13,7 @@ from runtime.context import Emitter
 from runtime.core.fair_share import FairShare
 from runtime.definition import ServiceDefinition
 from runtime.durable.chunk import ChunkRun
+from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
 from runtime.durable.instances import Instances
 from runtime.machinery import Machinery
@@ -36,7 +37,8 @@ class Service:
         self.backlog = machinery.backlog
         self.suspects = machinery.suspects
         self.codec = machinery.admission.codec(definition.name)
-        self.failures = Failures(definition.retry, machinery.clock, machinery.random)
+        self.endings = Endings(definition.finalizer, machinery.emissions, machinery.emissions.max_result_bytes)
+        self.failures = Failures(definition.retry, self.endings, machinery.clock, machinery.random)
         self.life: object | None = None
         self._machinery = machinery
         self._explained = explained
@@ -66,7 +68,7 @@ class Service:
 
     @property
     def emitter(self) -> Emitter:
-        return self._machinery.admission
+        return self._machinery.emissions
 
     @property
     def busy(self) -> bool:

@@ -27,6 +27,7 @@ from runtime.store.records import (
     DeadLetterFilter,
     DeadLetterView,
     Entry,
+    Event,
     OutcomeKind,
     QueueState,
     StoredState,
@@ -144,6 +145,9 @@ class MemoryStore:
                 if entry.seq not in database.outcomes:
                     pending.append(entry)
         return pending
+
+    async def find_event(self, event_id: UUID) -> Event | None:
+        return self._opened().find_event(event_id)
 
     async def advance_watermarks(self, watermarks: Mapping[int, int]) -> None:
         database = self._writable()

@@ -139,6 +139,12 @@ class MemoryDatabase:
         names = dict.fromkeys((event.id, event.attempt) for event in events)
         return [self._log[name] for name in names if name in self._log]
 
+    def find_event(self, event_id: UUID) -> Event | None:
+        known = [entry.event for entry in self._attempts.get(event_id, ())]
+        known += [delayed.event for (name, _), delayed in self._delayed.items() if name == event_id]
+        known += [self.dead_letters[event_id].event] if event_id in self.dead_letters else []
+        return min(known, key=lambda event: event.attempt, default=None)
+
     def waits_or_ran(self, event: Event) -> bool:
         name = (event.id, event.attempt)
         return name in self._delayed or name in self._log

@@ -13,6 +13,7 @@ from runtime.store.records import (
     DeadLetterFilter,
     DeadLetterView,
     Entry,
+    Event,
     QueueState,
     StoredState,
 )
@@ -126,6 +127,10 @@ class Store(Protocol):
 
     async def read_pending(self, queue: int, after_seq: int, limit: int) -> list[Entry]:
         """The first `limit` entries of a queue after `after_seq` that have no outcome, in log order."""
+        ...
+
+    async def find_event(self, event_id: UUID) -> Event | None:
+        """An event by its id, with the number of its first attempt that is still known; None if nothing knows it."""
         ...
 
     async def advance_watermarks(self, watermarks: Mapping[int, int]) -> None:

@@ -36,6 +36,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """The event whose handler emitted this one."""
     origin: UUID | None = None
     """The event of which this one is a replay."""
+    depth: int = 0
+    """How many handlers emitted one another before this one: 0 for what came from outside."""
+    headers: bytes | None = None
+    """What few events carry beside their message: see `runtime.durable.headers`."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

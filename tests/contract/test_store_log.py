@@ -5,7 +5,7 @@ import pytest
 
 from runtime.errors import ConflictError, LeaseLostError, StoreUnavailableError
 from runtime.store.port import Store
-from runtime.store.records import Batch, Delayed, Outcome, OutcomeKind
+from runtime.store.records import Batch, DeadLetterFilter, Delayed, Outcome, OutcomeKind
 from tests.contract.conftest import Backend
 from tests.records import NOW, died, done, make_event, make_events
 
@@ -70,6 +70,8 @@ async def test_an_event_comes_back_as_it_was_stored(store: Store) -> None:
         attempt=3,
         cause=make_event().id,
         origin=make_event().id,
+        depth=4,
+        headers=b'{"reenqueued":1}',
     )
     [entry] = await store.commit(Batch(events=[event]))
     assert await store.read_pending(entry.queue, 0, 10) == [entry]
@@ -217,3 +219,29 @@ async def test_a_large_batch_is_written_with_its_outcomes_or_not_at_all(store: S
     with pytest.raises(ConflictError):
         await store.commit(Batch(events=make_events(600), outcomes=[done(entry)]))
     assert await store.read_pending(entry.queue, 0, 1000) == places
+
+
+async def test_an_event_is_found_by_its_id_wherever_it_is(store: Store) -> None:
+    logged, waiting, dead = make_events(3, depth=2, headers=b"{}")
+    entries = await store.commit(Batch(events=[logged, dead], delayed=[Delayed(waiting, NOW + 5)]))
+    await store.commit(died(entries[1]))
+    for event in (logged, waiting, dead):
+        assert await store.find_event(event.id) == event
+    assert await store.find_event(make_event().id) is None
+
+
+async def test_delayed_and_dead_events_keep_their_depth_and_headers(store: Store) -> None:
+    event = make_event(depth=2, headers=b"{}")
+    await store.commit(Batch(delayed=[Delayed(event, NOW)]))
+    [entry] = await store.release_due(NOW, 10)
+    assert entry.event == event
+    assert await store.read_pending(entry.queue, 0, 10) == [entry]
+    await store.commit(died(entry))
+    [letter] = await store.dead_letters(DeadLetterFilter())
+    assert letter.event == event
+
+
+async def test_many_events_keep_their_depth_and_headers(store: Store) -> None:
+    events = [*make_events(300), make_event(depth=1, headers=b"{}")]
+    entries = await store.commit(Batch(events=events))
+    assert await store.read_pending(entries[0].queue, 0, 400) == entries

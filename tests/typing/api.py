@@ -14,7 +14,9 @@ from actors import (
     Backoff,
     Bounded,
     Database,
+    Finalizer,
     Intensity,
+    JobEnded,
     Metadata,
     Overflow,
     ReceiveTimeout,
@@ -57,6 +59,14 @@ class Orders(Actor):
         tag: str = await self.db.execute("INSERT INTO placed VALUES ($1, $2)", self.ctx.event_id, order.sku)
         emitted: UUID = self.ctx.emit("orders", Cancel(order=UUID(int=0)), key=tag, delay_seconds=1.5)
         self.ctx.log.info("emitted %s", emitted)
+        self.ctx.emit(
+            "orders", Cancel(order=emitted), finalizer=Finalizer(service="orders", context={"sku": order.sku})
+        )
+
+    async def ended(self, ended: JobEnded) -> None:
+        if ended.outcome == "failed" and ended.reenqueued < 2:
+            again: UUID = await self.ctx.reenqueue(ended, delay_seconds=60.0)
+            self.ctx.log.info("again as %s", again)
 
     async def cancel_or_dynamic(self, message: Cancel | dict[str, Any]) -> None:
         rows: Sequence[Row] = await self.db.fetch("SELECT 1")

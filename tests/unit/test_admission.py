@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from actors import Actor
+from actors import Actor, Finalizer
 from runtime.clock import SystemClock
 from runtime.definition import ServiceDefinition
 from runtime.durable.admission import MAX_NAME_CHARACTERS, Admission, Limits
+from runtime.durable.emissions import Emissions
 from runtime.durable.ids import IdSource
 from runtime.errors import InvalidInputError, PayloadTooLargeError, UnknownServiceError
 from runtime.store.records import Delayed
@@ -35,6 +36,9 @@ class Anything(Actor):
     async def take(self, event: dict[str, Any]) -> None: ...
 
 
+LIMITS = Limits(max_payload_bytes=100, max_delay_seconds=60.0, max_depth=3)
+
+
 @pytest.fixture
 def admission() -> Admission:
     services = {
@@ -43,8 +47,13 @@ def admission() -> Admission:
         "anything": ServiceDefinition(name="anything", actor=Anything),
     }
     clock = SystemClock()
-    limits = Limits(max_payload_bytes=100, max_delay_seconds=60.0)
-    return Admission(services, limits, ids=IdSource(clock.now), clock=clock)
+    return Admission(services, LIMITS, ids=IdSource(clock.now), clock=clock)
+
+
+@pytest.fixture
+def emissions(admission: Admission) -> Emissions:
+    clock = SystemClock()
+    return Emissions(admission, LIMITS, ids=IdSource(clock.now), clock=clock)
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(admission: Admission) -> None:
@@ -141,9 +150,11 @@ def test_a_delay_out_of_range_is_refused(admission: Admission, delay: float) -> 
         admission.delayed(event, delay)
 
 
-def test_what_a_handler_emits_names_its_cause_and_inherits_its_tenant(admission: Admission) -> None:
+def test_what_a_handler_emits_names_its_cause_and_inherits_its_tenant(
+    admission: Admission, emissions: Emissions
+) -> None:
     cause = admission.event("orders", Order(1), tenant="t", key=None, by="me")
-    emitted = admission.emit(cause, "anything", {"a": 1}, None, None, 5.0)
+    emitted = emissions.emit(cause, "anything", {"a": 1}, None, None, 5.0, None)
     assert isinstance(emitted, Delayed)
     assert (emitted.event.tenant, emitted.event.cause) == ("t", cause.id)
     assert emitted.event.enqueued_by == "service:orders"
@@ -154,6 +165,7 @@ class Draft(msgspec.Struct):
     tenant: Any = "t"
     key: str | None = None
     id: UUID | None = None
+    finalizer: Finalizer | None = None
 
 
 @pytest.mark.parametrize(

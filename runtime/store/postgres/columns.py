@@ -25,6 +25,8 @@ EVENT_COLUMNS = (
     "enqueued_by",
     "cause",
     "origin",
+    "depth",
+    "headers",
 )
 
 
@@ -42,12 +44,14 @@ def event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Col
         [event.enqueued_by for event in events],
         [event.cause for event in events],
         [event.origin for event in events],
+        [event.depth or None for event in events],
+        [event.headers for event in events],
     ]
 
 
 def short_event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Columns:
     """As `event_columns`, for a statement that fills in what `same` and `present` leave out: half of what is sent."""
-    ids, attempts, queue_ids, shard_ids, keys, types, payloads, accepted_at, by, causes, origins = event_columns(
+    ids, attempts, queue_ids, shard_ids, keys, types, payloads, accepted_at, by, *rare = event_columns(
         events, queues, shards
     )
     return [
@@ -60,8 +64,7 @@ def short_event_columns(events: Sequence[Event], queues: QueueIds, shards: int) 
         payloads,
         same(accepted_at),
         same(by),
-        present(causes),
-        present(origins),
+        *map(present, rare),
     ]
 
 
@@ -106,6 +109,8 @@ def dead_letter_columns(letters: Sequence[DeadLetter]) -> Columns:
         [event.enqueued_by for event in events],
         [event.cause for event in events],
         [event.origin for event in events],
+        [event.depth or None for event in events],
+        [event.headers for event in events],
         [letter.died_at for letter in letters],
         [letter.cause.type for letter in letters],
         [letter.cause.message for letter in letters],
@@ -129,7 +134,7 @@ def queued_pairs(batch: Batch) -> set[tuple[str, str]]:
 
 def entry_of(row: Row) -> Entry:
     """An entry from seq, queue and the event's fields in their order."""
-    return Entry(row[0], row[1], Event(*row[2:13]))
+    return Entry(row[0], row[1], Event(*row[2:15]))
 
 
 def entries_of(rows: Sequence[Row]) -> list[Entry]:

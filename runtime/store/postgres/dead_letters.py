@@ -92,8 +92,8 @@ def _view(row: Row, outcomes: dict[UUID, int]) -> DeadLetterView:
         kind = outcomes.get(replayed_as)
         replay_outcome = "pending" if kind is None else OutcomeKind(kind).name.lower()
     return DeadLetterView(
-        event=Event(*row[:11]),
-        cause=Cause(*row[11:14]),
+        event=Event(*row[:13]),
+        cause=Cause(*row[13:16]),
         died_at=row["died_at"],
         state=row["state"],
         replayed_as=replayed_as,

@@ -21,7 +21,7 @@ from runtime.store.postgres.releases import Releases
 from runtime.store.postgres.start_marks import StartMarks
 from runtime.store.postgres.unit_of_work import PostgresUnitOfWork
 from runtime.store.postgres.writer import Writer
-from runtime.store.records import Batch, DeadLetterFilter, DeadLetterView, Entry, QueueState, StoredState
+from runtime.store.records import Batch, DeadLetterFilter, DeadLetterView, Entry, Event, QueueState, StoredState
 from runtime.store.sql import DEFAULT_SCHEMA, load_statements
 
 SYSTEM_CONNECTIONS = 4
@@ -110,6 +110,10 @@ class PostgresStore:
 
     async def read_pending(self, queue: int, after_seq: int, limit: int) -> list[Entry]:
         return entries_of(await self._system.fetch(self._sql["read_pending"], queue, after_seq, limit))
+
+    async def find_event(self, event_id: UUID) -> Event | None:
+        rows = await self._system.fetch(self._sql["find_event"], event_id)
+        return Event(*rows[0]) if rows else None
 
     async def advance_watermarks(self, watermarks: Mapping[int, int]) -> None:
         if not watermarks:

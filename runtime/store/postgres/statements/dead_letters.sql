@@ -1,7 +1,7 @@
 -- name: dead_letters
 -- Newest first: service ($1), tenant ($2) and state ($3) may be null for any; after the letter $4; at most $5.
 SELECT d.id, d.service, d.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.attempt, d.cause, d.origin,
-       d.cause_type, d.cause_message, d.cause_stack, d.died_at, d.state, d.replayed_as
+       coalesce(d.depth, 0), d.headers, d.cause_type, d.cause_message, d.cause_stack, d.died_at, d.state, d.replayed_as
 FROM {schema}.dead_letter d
 WHERE ($1::text IS NULL OR d.service = $1)
   AND ($2::text IS NULL OR d.tenant = $2)
@@ -14,7 +14,7 @@ LIMIT $5;
 -- name: dead_letter
 -- One dead letter.
 SELECT d.id, d.service, d.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.attempt, d.cause, d.origin,
-       d.cause_type, d.cause_message, d.cause_stack, d.died_at, d.state, d.replayed_as
+       coalesce(d.depth, 0), d.headers, d.cause_type, d.cause_message, d.cause_stack, d.died_at, d.state, d.replayed_as
 FROM {schema}.dead_letter d
 WHERE d.id = $1;
 

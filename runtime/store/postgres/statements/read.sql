@@ -21,7 +21,7 @@ ORDER BY q.id;
 -- Entries of a queue ($1) after a number ($2) without outcome. OFFSET 0 keeps the subquery from becoming a join over both
 -- tables: the plan walks the index of the log in order, asks for each entry's outcome, and stops at the limit ($3).
 SELECT e.seq, e.queue, e.id, q.service, q.tenant, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt,
-       e.cause, e.origin
+       e.cause, e.origin, coalesce(e.depth, 0), e.headers
 FROM {schema}.event_log e
 JOIN {schema}.queue q ON q.id = e.queue
 WHERE e.queue = $1 AND e.seq > $2 AND NOT EXISTS (SELECT FROM {schema}.outcome o WHERE o.seq = e.seq OFFSET 0)
@@ -31,7 +31,7 @@ LIMIT $3;
 -- name: due
 -- Delayed events due at $1, the longest due first, at most $2. The limit stands inside, so that no join comes before it.
 SELECT d.queue, d.id, q.service, q.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.attempt,
-       d.cause, d.origin
+       d.cause, d.origin, coalesce(d.depth, 0), d.headers
 FROM (SELECT * FROM {schema}.delayed WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2) d
 JOIN {schema}.queue q ON q.id = d.queue
 ORDER BY d.due_at, d.id;
@@ -43,13 +43,32 @@ SELECT min(due_at) FROM {schema}.delayed;
 -- name: find_entries
 -- Places of the events named by ids ($1) and attempts ($2), in the order named. OFFSET 0 makes it one look-up for each.
 SELECT e.seq, e.queue, e.id, q.service, q.tenant, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt,
-       e.cause, e.origin
+       e.cause, e.origin, coalesce(e.depth, 0), e.headers
 FROM unnest($1::uuid[], $2::smallint[]) WITH ORDINALITY AS wanted (id, attempt, place)
 CROSS JOIN LATERAL (
     SELECT * FROM {schema}.event_log l WHERE l.id = wanted.id AND l.attempt = wanted.attempt OFFSET 0
 ) e
 JOIN {schema}.queue q ON q.id = e.queue
 ORDER BY wanted.place;
+
+-- name: find_event
+-- An event ($1) wherever it is known, the earliest attempt first.
+SELECT e.id, q.service, q.tenant, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt, e.cause, e.origin,
+       coalesce(e.depth, 0), e.headers
+FROM {schema}.event_log e JOIN {schema}.queue q ON q.id = e.queue
+WHERE e.id = $1
+UNION ALL
+SELECT d.id, q.service, q.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.attempt, d.cause, d.origin,
+       coalesce(d.depth, 0), d.headers
+FROM {schema}.delayed d JOIN {schema}.queue q ON q.id = d.queue
+WHERE d.id = $1
+UNION ALL
+SELECT d.id, d.service, d.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.attempt, d.cause, d.origin,
+       coalesce(d.depth, 0), d.headers
+FROM {schema}.dead_letter d
+WHERE d.id = $1
+ORDER BY 9
+LIMIT 1;
 
 -- name: resolve_outcomes
 -- Whether the first of a batch's outcomes stands; the others share its fate.

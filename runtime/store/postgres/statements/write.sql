@@ -7,14 +7,15 @@ WITH fence AS MATERIALIZED (
 ),
 appended AS (
     INSERT INTO {schema}.event_log
-        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, depth, headers, seq)
     SELECT e.id, coalesce(e.attempt, $5[1]), e.queue, e.shard, e.key, coalesce(e.type, $9[1]), e.payload,
-           coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin,
+           coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin, e.depth, e.headers,
            fence.last_seq - cardinality($4) + e.place
     FROM fence,
          unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
-                $11::double precision[], $12::text[], $13::uuid[], $14::uuid[])
-         WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, place)
+                $11::double precision[], $12::text[], $13::uuid[], $14::uuid[], $15::smallint[], $16::bytea[])
+         WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin,
+               depth, headers, place)
     ON CONFLICT DO NOTHING
     RETURNING seq
 )
@@ -35,80 +36,85 @@ ended AS (
 SELECT last_seq, NULL::bigint[] AS seqs FROM fence;
 
 -- name: write_log
--- What most batches hold: the fence, events ($4), outcomes ($15).
+-- What most batches hold: the fence, events ($4), outcomes ($17).
 WITH fence AS MATERIALIZED (
     SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
 ),
 appended AS (
     INSERT INTO {schema}.event_log
-        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, depth, headers, seq)
     SELECT e.id, coalesce(e.attempt, $5[1]), e.queue, e.shard, e.key, coalesce(e.type, $9[1]), e.payload,
-           coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin,
+           coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin, e.depth, e.headers,
            fence.last_seq - cardinality($4) + e.place
     FROM fence,
          unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
-                $11::double precision[], $12::text[], $13::uuid[], $14::uuid[])
-         WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, place)
+                $11::double precision[], $12::text[], $13::uuid[], $14::uuid[], $15::smallint[], $16::bytea[])
+         WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin,
+               depth, headers, place)
     ON CONFLICT DO NOTHING
     RETURNING seq
 ),
 ended AS (
     INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
-    SELECT o.seq, coalesce(o.kind, $16[1]), o.started_at, o.finished_at, o.error
+    SELECT o.seq, coalesce(o.kind, $18[1]), o.started_at, o.finished_at, o.error
     FROM fence,
-         unnest($15::bigint[], $16::smallint[], $17::double precision[], $18::double precision[], $19::text[])
+         unnest($17::bigint[], $18::smallint[], $19::double precision[], $20::double precision[], $21::text[])
          AS o (seq, kind, started_at, finished_at, error)
 )
 SELECT last_seq, (SELECT array_agg(seq) FROM appended) AS seqs FROM fence;
 
 -- name: write_batch
--- All that a batch can hold: the fence, events ($4), outcomes ($15), delayed events ($20), dead letters ($32).
+-- All that a batch can hold: the fence, events ($4), outcomes ($17), delayed events ($22), dead letters ($36).
 WITH fence AS MATERIALIZED (
     SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
 ),
 appended AS (
     INSERT INTO {schema}.event_log
-        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, depth, headers, seq)
     SELECT e.id, coalesce(e.attempt, $5[1]), e.queue, e.shard, e.key, coalesce(e.type, $9[1]), e.payload,
-           coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin,
+           coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin, e.depth, e.headers,
            fence.last_seq - cardinality($4) + e.place
     FROM fence,
          unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
-                $11::double precision[], $12::text[], $13::uuid[], $14::uuid[])
-         WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, place)
+                $11::double precision[], $12::text[], $13::uuid[], $14::uuid[], $15::smallint[], $16::bytea[])
+         WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin,
+               depth, headers, place)
     ON CONFLICT DO NOTHING
     RETURNING seq
 ),
 ended AS (
     INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
-    SELECT o.seq, coalesce(o.kind, $16[1]), o.started_at, o.finished_at, o.error
+    SELECT o.seq, coalesce(o.kind, $18[1]), o.started_at, o.finished_at, o.error
     FROM fence,
-         unnest($15::bigint[], $16::smallint[], $17::double precision[], $18::double precision[], $19::text[])
+         unnest($17::bigint[], $18::smallint[], $19::double precision[], $20::double precision[], $21::text[])
          AS o (seq, kind, started_at, finished_at, error)
 ),
 put_off AS (
     INSERT INTO {schema}.delayed
-        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, due_at)
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, depth, headers,
+         due_at)
     SELECT d.id, d.attempt, d.queue, d.shard, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.cause, d.origin,
-           d.due_at
+           d.depth, d.headers, d.due_at
     FROM fence,
-         unnest($20::uuid[], $21::smallint[], $22::int[], $23::smallint[], $24::text[], $25::text[], $26::bytea[],
-                $27::double precision[], $28::text[], $29::uuid[], $30::uuid[], $31::double precision[])
-         AS d (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, due_at)
+         unnest($22::uuid[], $23::smallint[], $24::int[], $25::smallint[], $26::text[], $27::text[], $28::bytea[],
+                $29::double precision[], $30::text[], $31::uuid[], $32::uuid[], $33::smallint[], $34::bytea[],
+                $35::double precision[])
+         AS d (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, depth, headers,
+               due_at)
     ON CONFLICT DO NOTHING
 ),
 died AS (
     INSERT INTO {schema}.dead_letter
         (id, attempt, service, tenant, key, type, payload, accepted_at, enqueued_by, cause, origin,
-         died_at, cause_type, cause_message, cause_stack)
+         depth, headers, died_at, cause_type, cause_message, cause_stack)
     SELECT d.id, d.attempt, d.service, d.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.cause, d.origin,
-           d.died_at, d.cause_type, d.cause_message, d.cause_stack
+           d.depth, d.headers, d.died_at, d.cause_type, d.cause_message, d.cause_stack
     FROM fence,
-         unnest($32::uuid[], $33::smallint[], $34::text[], $35::text[], $36::text[], $37::text[], $38::bytea[],
-                $39::double precision[], $40::text[], $41::uuid[], $42::uuid[],
-                $43::double precision[], $44::text[], $45::text[], $46::text[])
+         unnest($36::uuid[], $37::smallint[], $38::text[], $39::text[], $40::text[], $41::text[], $42::bytea[],
+                $43::double precision[], $44::text[], $45::uuid[], $46::uuid[], $47::smallint[], $48::bytea[],
+                $49::double precision[], $50::text[], $51::text[], $52::text[])
          AS d (id, attempt, service, tenant, key, type, payload, accepted_at, enqueued_by, cause, origin,
-               died_at, cause_type, cause_message, cause_stack)
+               depth, headers, died_at, cause_type, cause_message, cause_stack)
 )
 SELECT last_seq, (SELECT array_agg(seq) FROM appended) AS seqs FROM fence;
 
@@ -128,8 +134,10 @@ taken AS (
 ),
 appended AS (
     INSERT INTO {schema}.event_log
-        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq)
-    SELECT id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, seq FROM taken
+        (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, depth, headers, seq)
+    SELECT id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, depth, headers,
+           seq
+    FROM taken
     ON CONFLICT DO NOTHING
     RETURNING seq
 )

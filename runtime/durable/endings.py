@@ -1,0 +1,96 @@
+"""How a job's end is told to its finalizers: by events in the same commit as the outcome.
+
+    done, dead letter, aborted -> outcome + JobEnded for the event's finalizer and for the service's
+
+A finalizer's own message has no finalizer: so the telling ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+from actors.errors import ActorError
+from actors.job import Finalizer, JobCause, JobEnded, JobOutcome
+from runtime.durable.headers import Headers, headers_of
+from runtime.store.records import Batch, Event
+
+
+class ResultError(ActorError):
+    """What a handler returned cannot be kept: it is no JSON, or larger than the limit. Trying again does not help."""
+
+
+class Teller(Protocol):
+    """Makes the event that tells a finalizer."""
+
+    def telling(self, job: Event, finalizer: Finalizer, ended: JobEnded) -> Event: ...
+
+
+class Endings:
+    """The ends of one service's jobs. `finalizer` is the service's own."""
+
+    def __init__(self, finalizer: Finalizer | None, teller: Teller, max_result_bytes: int) -> None:
+        self._finalizer = finalizer
+        self._teller = teller
+        self._max_result_bytes = max_result_bytes
+
+    def concern(self, event: Event) -> bool:
+        """Whether anybody may have to be told of a job's end. A quick look."""
+        return self._finalizer is not None or event.headers is not None
+
+    def completed(self, batch: Batch, event: Event, result: object) -> None:
+        """Put what a completed job brings about into the batch that holds its outcome. Raises ResultError."""
+        value = None if result is None else self._encode(event, result)
+        self._tell(batch, event, "completed", result=value)
+
+    def ended(self, batch: Batch, event: Event, outcome: JobOutcome, cause: JobCause) -> None:
+        """The same for one that failed for good or was aborted."""
+        if self.concern(event):
+            self._tell(batch, event, outcome, cause=cause)
+
+    def _tell(
+        self,
+        batch: Batch,
+        event: Event,
+        outcome: JobOutcome,
+        *,
+        result: bytes | None = None,
+        cause: JobCause | None = None,
+    ) -> None:
+        headers = headers_of(event)
+        for finalizer in self._finalizers(headers):
+            ended = JobEnded(
+                job=event.id,
+                service=event.service,
+                key=event.key,
+                type=event.type,
+                outcome=outcome,
+                attempts=event.attempt,
+                result=None if result is None else msgspec.Raw(result),
+                cause=cause,
+                context=finalizer.context,
+                origin=event.origin,
+                reenqueued=headers.reenqueued,
+            )
+            batch.events.append(self._teller.telling(event, finalizer, ended))
+
+    def _finalizers(self, headers: Headers) -> Iterator[Finalizer]:
+        if headers.ends is not None:
+            return
+        if headers.finalizer is not None:
+            yield headers.finalizer
+        if self._finalizer is not None:
+            yield self._finalizer
+
+    def _encode(self, event: Event, result: object) -> bytes:
+        try:
+            value = msgspec.json.encode(result)
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            raise ResultError(f"the result of {event.service} cannot be encoded as JSON: {error}") from None
+        if len(value) > self._max_result_bytes:
+            raise ResultError(
+                f"the result of {event.service} is {len(value):,} bytes; the limit is {self._max_result_bytes:,}"
+            )
+        return value
