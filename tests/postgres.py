@@ -23,6 +23,12 @@ Server = dict[str, Any]
 """What `asyncpg.connect` takes."""
 
 TEMPLATE = "postroom_template"
+END_SESSIONS = """
+SELECT pg_terminate_backend(l.pid, 5000)
+FROM postroom.member m
+JOIN pg_locks l ON l.locktype = 'advisory' AND l.classid = hashtext('"postroom" member')::oid AND l.objid = m.number
+"""
+"""Ends the sessions of the members of a database, as their death does."""
 _numbers = itertools.count(1)
 
 

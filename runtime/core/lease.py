@@ -17,14 +17,21 @@ RANDOM_BITS = 0xFFFF_FFFF
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """Ownership of `shards` by one incarnation. Every write carries `epoch`, which grows with each new owner.
+    """Ownership of `shards`, of `count` in all, by one incarnation.
 
-    An incarnation that finds a higher epoch in the store has lost its lease and must not write any more.
+    Every write carries `epoch`. It changes with whatever takes from the incarnation something that it might write; one
+    that the store does not know any more has lost its lease and must not write.
     """
 
     incarnation: UUID
     epoch: int
     shards: tuple[int, ...]
+    count: int = DEFAULT_SHARDS
+
+    @property
+    def whole(self) -> bool:
+        """Whether every shard is its own."""
+        return len(self.shards) == self.count
 
 
 def shard_of(tenant: str, key: str | None, shards: int, event_id: UUID) -> int:

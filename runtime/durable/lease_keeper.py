@@ -12,6 +12,7 @@ import msgspec
 from runtime.core.supervision_errors import describe
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.errors import LeaseHeldError, StoreError, StoreUnavailableError, TablesError
+from runtime.store.membership import Taken
 from runtime.store.postgres import PostgresStore
 from runtime.store.records import QueueState
 
@@ -55,6 +56,7 @@ class LeaseKeeper:
         self._recover = recover
         self._is_suspecting = is_suspecting
         self._epoch = 0
+        self._shards = range(0)
         self.ready = False
         self.waiting_for: str | None = "starting: the database is not open yet"
 
@@ -68,11 +70,10 @@ class LeaseKeeper:
             await self._store.open()
         except StoreUnavailableError as error:
             raise StoreUnavailableError(f"{error}; check that the server runs where --database says") from error
-        await self._acquire()
-        starts = await self._store.begin_run()
+        taken = await self._take_over()
         if not self.ready:
             await self._create_tables()
-            self._recover(Recovered(await self._store.queues(), starts))
+            self._recover(Recovered(await self._store.queues(), await self._starts(taken)))
             self.ready = True
         self.waiting_for = None
 
@@ -82,9 +83,9 @@ class LeaseKeeper:
         A run that stops before what an earlier crash left has passed leaves that to the next one.
         """
         try:
-            if self.ready and not self._is_suspecting():
+            if self.ready:
                 async with asyncio.timeout(END_SECONDS):
-                    await self._store.end_run()
+                    await self._store.leave(unclean=self._shards if self._is_suspecting() else ())
         except (StoreError, TimeoutError) as error:
             LOGGER.warning("the next start will look into a crash that was none: %s", describe(error))
         finally:
@@ -113,21 +114,36 @@ class LeaseKeeper:
     async def _reacquire(self) -> None:
         while True:
             try:
-                await self._acquire()
+                self._epoch = (await self._store.join(self._incarnation)).epoch
             except StoreUnavailableError as error:
                 self.waiting_for = str(error)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
 
-    async def _acquire(self) -> None:
+    async def _take_over(self) -> Taken:
+        """Join, and own every shard."""
+        lease = await self._store.join(self._incarnation)
+        self._epoch, self._shards = lease.epoch, range(lease.count)
         deadline = asyncio.get_running_loop().time() + TAKEOVER_SECONDS
-        while True:
-            try:
-                self._epoch = (await self._store.acquire_lease(self._incarnation)).epoch
-            except LeaseHeldError:
-                if asyncio.get_running_loop().time() >= deadline:
-                    raise
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
+        while owner := await self._living_owner():
+            if asyncio.get_running_loop().time() >= deadline:
+                await self._store.leave()
+                raise LeaseHeldError(owner)
+            await asyncio.sleep(RETRY_SECONDS)
+        return await self._store.take_shards(self._shards)
+
+    async def _living_owner(self) -> UUID | None:
+        """Another process that lives and owns shards. Those that do not live are fenced."""
+        for member in await self._store.members():
+            if member.ended:
+                await self._store.remove_member(member.incarnation, member.epoch)
+            elif member.shards and member.incarnation != self._incarnation:
+                return member.incarnation
+        return None
+
+    async def _starts(self, taken: Taken) -> Mapping[int, int] | None:
+        if not taken.unclean:
+            await self._store.clear_marks()
+            return None
+        return await self._store.start_marks()

@@ -14,11 +14,12 @@ from runtime.core.lease import Lease
 from runtime.errors import (
     ConflictError,
     DatabaseUseError,
-    LeaseHeldError,
     NotFoundError,
     StoreUnavailableError,
 )
+from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
 from runtime.store.memory_database import MemoryDatabase
+from runtime.store.memory_members import shard_in
 from runtime.store.places import has_all_events, own_places
 from runtime.store.records import (
     Attempt,
@@ -104,29 +105,64 @@ class MemoryStore:
 
     def end_session(self) -> None:
         """Lose the session that holds the lease, as a broken connection does. The store stays open. Safe twice."""
-        if self._database.session is self:
-            self._database.session = None
+        sessions = self._database.members.sessions
+        for incarnation in [each for each, store in sessions.items() if store is self]:
+            del sessions[incarnation]
         self._session_ended.set()
 
-    async def acquire_lease(self, incarnation: UUID) -> Lease:
-        database = self._opened()
-        if database.session not in {None, self}:
-            raise LeaseHeldError(database.owner)
-        database.session = self
+    async def join(self, incarnation: UUID, profile: Profile = Profile()) -> Lease:  # noqa: B008 # it cannot change
+        members = self._opened().members
+        known = self._lease is not None and self._lease.incarnation == incarnation
+        self._lease = members.join(incarnation, profile, known=known)
+        members.sessions[incarnation] = self
         self._session_ended.clear()
-        known = self._lease
-        self._lease = database.take_shards(incarnation, take=known is None or known.incarnation != incarnation)
         return self._lease
+
+    async def acquire_lease(self, incarnation: UUID) -> Lease:
+        return await acquire(self, incarnation)
 
     async def wait_lease_lost(self) -> str:
         await self._session_ended.wait()
         return "the session that held the lease has ended"
 
+    async def take_shards(self, shards: Collection[int]) -> Taken:
+        lease = self._entered()
+        taken = self._database.members.take(lease.incarnation, shards)
+        self._lease = self._database.members.lease(lease.incarnation)
+        return taken
+
+    async def give_up_shards(self, shards: Collection[int], *, unclean: Collection[int] = ()) -> None:
+        lease = self._entered()
+        self._database.members.give_up(lease.incarnation, shards, unclean)
+        self._lease = self._database.members.renew(lease.incarnation)
+
+    async def leave(self, *, unclean: Collection[int] = ()) -> None:
+        lease = self._entered()
+        self._database.members.give_up(lease.incarnation, lease.shards, unclean)
+        self._database.members.remove(lease.incarnation, lease.epoch)
+
+    async def members(self) -> list[Member]:
+        return self._opened().members.all()
+
+    async def remove_member(self, incarnation: UUID, epoch: int) -> bool:
+        return self._opened().members.remove(incarnation, epoch)
+
+    async def beat(self, now: float, position: int) -> None:
+        self._opened().members.beat(self._entered().incarnation, now, position)
+
+    async def arrivals(self, after: int, limit: int) -> list[Arrival]:
+        return [arrival for arrival in self._opened().members.arrivals if arrival.seq > after][:limit]
+
+    async def forget_arrivals(self, position: int) -> None:
+        members = self._opened().members
+        members.arrivals = [arrival for arrival in members.arrivals if arrival.seq > position]
+
     async def commit(self, batch: Batch) -> list[Entry]:
-        return self._writable().write(batch) if len(batch) else []
+        return self._opened().write(self._lease, batch) if len(batch) else []
 
     async def resolve(self, batch: Batch) -> list[Entry] | None:
         database = self._writable()
+        self._lease = database.members.renew(self._entered().incarnation)
         return own_places(batch, database.find(batch.events)) if self._took_place(database, batch) else None
 
     def unit_of_work(self) -> MemoryUnitOfWork:
@@ -135,14 +171,20 @@ class MemoryStore:
     async def queues(self) -> list[QueueState]:
         return [queue.state() for queue in self._opened().queues.values()]
 
-    async def read_pending(self, queue: int, after_seq: int, limit: int) -> list[Entry]:
+    async def queues_by_id(self, queues: Collection[int]) -> list[QueueState]:
+        known = self._opened().queues
+        return [known[each].state() for each in queues if each in known]
+
+    async def read_pending(
+        self, queue: int, after_seq: int, limit: int, shards: Collection[int] | None = None
+    ) -> list[Entry]:
         database = self._opened()
         pending: list[Entry] = []
         if queue in database.queues:
             for entry in database.queues[queue].after(after_seq):
                 if len(pending) == limit:
                     break
-                if entry.seq not in database.outcomes:
+                if entry.seq not in database.outcomes and (shards is None or shard_in(entry.event) in shards):
                     pending.append(entry)
         return pending
 
@@ -155,24 +197,27 @@ class MemoryStore:
             queue = database.queues[queue_id]
             queue.watermark = max(queue.watermark, watermark)
 
+    async def raise_watermarks(self, queues: Collection[int]) -> None:
+        database = self._writable()
+        for queue in queues:
+            database.raise_watermark(queue)
+
+    async def has_unfinished(self, service: str) -> bool:
+        return self._opened().has_unfinished(service)
+
     async def release_due(self, now: float, limit: int) -> list[Entry]:
-        return self._writable().release(now, limit)
+        return self._writable().release(self._entered().shards, now, limit)
 
     async def next_due(self) -> float | None:
-        return self._opened().next_due()
+        return self._opened().next_due(self._entered().shards)
 
     async def states(self, service: str, actors: Collection[tuple[str, str]]) -> list[StoredState]:
         states = self._opened().states
         return [states[service, *actor] for actor in actors if (service, *actor) in states]
 
-    async def begin_run(self) -> Mapping[int, int] | None:
-        database = self._writable()
-        clean, database.clean = database.clean, False
-        database.clear_marks()
-        return None if clean else dict(database.marks)
-
-    async def end_run(self) -> None:
-        self._writable().clean = True
+    async def start_marks(self) -> Mapping[int, int]:
+        database = self._opened()
+        return {seq: starts for seq, starts in database.marks.items() if seq not in database.outcomes}
 
     async def mark_started(self, starts: Mapping[int, int]) -> None:
         self._writable().marks.update(starts)
@@ -212,7 +257,7 @@ class MemoryStore:
         letter = self._open_letter(event_id)
         closed = msgspec.structs.replace(letter, state="replayed", replayed_as=replay.events[0].id)
         database.close_dead_letter(event_id, closed, AuditRecord("replay", by, at, detail))
-        return database.write(replay)
+        return database.write(self._lease, replay)
 
     async def discard(self, event_id: UUID, *, by: str, at: float, detail: str | None) -> None:
         database = self._writable()
@@ -236,9 +281,11 @@ class MemoryStore:
         return self._database
 
     def _writable(self) -> MemoryDatabase:
-        database = self._opened()
-        database.enter(self._lease)
-        return database
+        self._entered()
+        return self._database
+
+    def _entered(self) -> Lease:
+        return self._opened().members.enter(self._lease)
 
     def _took_place(self, database: MemoryDatabase, batch: Batch) -> bool:
         if batch.outcomes:

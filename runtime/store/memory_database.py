@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 import msgspec
 
-from runtime.core.lease import DEFAULT_SHARDS, Lease
+from runtime.core.lease import Lease
 from runtime.durable.ids import timestamp_of
-from runtime.errors import ConflictError, LeaseLostError
+from runtime.errors import ConflictError
+from runtime.store.memory_members import MemoryMembers, shard_in
 from runtime.store.records import (
     AuditRecord,
     Batch,
@@ -56,9 +57,7 @@ class MemoryDatabase:
         self.outcomes: dict[int, Outcome] = {}
         self.dead_letters: dict[UUID, DeadLetterView] = {}
         self.states: dict[tuple[str, str, str], StoredState] = {}
-        self.session: object | None = None
-        """Who holds the lease: a store, for as long as it is open."""
-        self.clean = True
+        self.members = MemoryMembers()
         self.marks: dict[int, int] = {}
         self._queue_ids: dict[tuple[str, str], int] = {}
         self._last_seq = 0
@@ -67,34 +66,10 @@ class MemoryDatabase:
         self._delayed: dict[Name, Delayed] = {}
         self._due: list[tuple[float, Name]] = []
         self._audit: dict[UUID, list[AuditRecord]] = {}
-        self._owner: UUID | None = None
-        self._epoch = 0
 
-    @property
-    def owner(self) -> UUID | None:
-        return self._owner
-
-    def take_shards(self, incarnation: UUID, *, take: bool) -> Lease:
-        """Make `incarnation` the owner in a new epoch; unless `take`, only if it is the owner already."""
-        if not take and self._owner != incarnation:
-            raise LeaseLostError("another incarnation has owned the shards since; start anew")
-        self._owner = incarnation
-        self._epoch += 1
-        return Lease(incarnation, self._epoch, tuple(range(DEFAULT_SHARDS)))
-
-    def enter(self, lease: Lease | None) -> None:
-        """Check the fence.
-
-        Raises:
-            LeaseLostError: the lease is not that of the owner, or there is none.
-        """
-        if lease is None:
-            raise LeaseLostError("this process owns no shards; call acquire_lease() before writing")
-        if (lease.incarnation, lease.epoch) != (self._owner, self._epoch):
-            raise LeaseLostError("another incarnation owns the shards now; stop this one")
-
-    def write(self, batch: Batch) -> list[Entry]:
-        """Write a batch behind the fence; return the places of its events."""
+    def write(self, lease: Lease | None, batch: Batch) -> list[Entry]:
+        """Write a batch; return the places of its events. Raises LeaseLostError, ConflictError."""
+        lease = self.members.enter(lease)
         ended = [outcome.seq for outcome in batch.outcomes]
         if len(set(ended)) < len(ended) or any(seq in self.outcomes for seq in ended):
             raise ConflictError("an entry of the batch already has its outcome; nothing was written")
@@ -106,7 +81,9 @@ class MemoryDatabase:
             self.dead_letters[letter.event.id] = view
         if batch.extras is not None:
             self._write_extras(batch.extras)
-        return self._append(batch.events)
+        entries = self._append(batch.events)
+        self.members.tell(lease, entries, self._last_seq)
+        return entries
 
     def _write_extras(self, extras: Extras) -> None:
         for state in extras.states:
@@ -149,16 +126,34 @@ class MemoryDatabase:
         name = (event.id, event.attempt)
         return name in self._delayed or name in self._log
 
-    def release(self, now: float, limit: int) -> list[Entry]:
-        """Move due events to the end of the log."""
-        released: list[Event] = []
-        while self._due and self._due[0][0] <= now and len(released) < limit:
-            _, name = heapq.heappop(self._due)
-            released.append(self._delayed.pop(name).event)
-        return self._append(released)
+    def release(self, shards: Collection[int], now: float, limit: int) -> list[Entry]:
+        """Move due events of shards to the end of the log."""
+        due = [(at, name) for at, name in sorted(self._due) if at <= now and self._shard(name) in shards][:limit]
+        for place in due:
+            self._due.remove(place)
+        heapq.heapify(self._due)
+        return self._append([self._delayed.pop(name).event for _, name in due])
 
-    def next_due(self) -> float | None:
-        return self._due[0][0] if self._due else None
+    def next_due(self, shards: Collection[int]) -> float | None:
+        return min((at for at, name in self._due if self._shard(name) in shards), default=None)
+
+    def raise_watermark(self, queue_id: int) -> None:
+        """Bring a queue's watermark up to the first entry without outcome."""
+        queue = self.queues[queue_id]
+        for entry in queue.after(queue.watermark):
+            if entry.seq not in self.outcomes:
+                break
+            queue.watermark = entry.seq
+
+    def has_unfinished(self, service: str) -> bool:
+        """Whether any event of a service has no final outcome."""
+        own = [queue for queue in self.queues.values() if queue.service == service]
+        return any(entry.seq not in self.outcomes for queue in own for entry in queue.after(queue.watermark)) or any(
+            delayed.event.service == service for delayed in self._delayed.values()
+        )
+
+    def _shard(self, name: Name) -> int:
+        return shard_in(self._delayed[name].event)
 
     def close_dead_letter(self, event_id: UUID, view: DeadLetterView, record: AuditRecord) -> None:
         """Change a dead letter's state and note who did it."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from actors.database import Database
 from runtime.core.lease import Lease
+from runtime.store.membership import Arrival, Member, Profile, Taken
 from runtime.store.records import (
     Batch,
     DeadLetterFilter,
@@ -72,7 +73,7 @@ class UnitOfWork(Protocol):
 
 
 class Store(Protocol):
-    """Event log, outcome log, delayed events, dead letters, lease.
+    """Event log, outcome log, delayed events, dead letters, members.
 
     Every method may raise `StoreUnavailableError`, after which it can be called again.
     """
@@ -85,17 +86,60 @@ class Store(Protocol):
         """Give the lease and all connections back. Safe twice and before `open`."""
         ...
 
-    async def acquire_lease(self, incarnation: UUID) -> Lease:
-        """Own every shard, with a new epoch.
+    async def join(self, incarnation: UUID, profile: Profile = ...) -> Lease:
+        """Become a member, who may append events, with what it owns: nothing at first. Begins a new epoch.
+
+        To be called again when the session is lost.
 
         Raises:
-            LeaseHeldError: another live process owns them.
-            LeaseLostError: another incarnation owned them since this one did, so what this one knows is stale.
+            LeaseLostError: this incarnation was taken for dead meanwhile, so what it knows is stale.
         """
+        ...
+
+    async def acquire_lease(self, incarnation: UUID) -> Lease:
+        """Join, and take every shard that no living member owns: all of them for a process that is alone."""
         ...
 
     async def wait_lease_lost(self) -> str:
         """Wait until the session that holds the lease is gone and return why."""
+        ...
+
+    async def take_shards(self, shards: Collection[int]) -> Taken:
+        """Become the owner of those of `shards` that nobody owns. Raises LeaseLostError."""
+        ...
+
+    async def give_up_shards(self, shards: Collection[int], *, unclean: Collection[int] = ()) -> None:
+        """Let others take shards in which nothing runs and every outcome is on disk. Begins a new epoch.
+
+        Their next owner is told which of them are `unclean`. Raises LeaseLostError.
+        """
+        ...
+
+    async def leave(self, *, unclean: Collection[int] = ()) -> None:
+        """Give up every shard and the membership, with nothing running. Raises as `give_up_shards` does."""
+        ...
+
+    async def members(self) -> list[Member]:
+        """Everybody who shares the database. Can be asked without being a member."""
+        ...
+
+    async def remove_member(self, incarnation: UUID, epoch: int) -> bool:
+        """Fence a member that is taken for dead, unless it began a new epoch: nothing it sends is written any more.
+
+        Its shards have no owner then, and are unclean. Returns whether it was there.
+        """
+        ...
+
+    async def beat(self, now: float, position: int) -> None:
+        """Show that this member lives, and up to which number it knows what `arrivals` tells."""
+        ...
+
+    async def arrivals(self, after: int, limit: int) -> list[Arrival]:
+        """The first `limit` commits after a number that touched shards whose owner they did not come from."""
+        ...
+
+    async def forget_arrivals(self, position: int) -> None:
+        """Forget what every member knows."""
         ...
 
     async def commit(self, batch: Batch) -> list[Entry]:
@@ -125,8 +169,17 @@ class Store(Protocol):
         """Every queue ever used, for recovery."""
         ...
 
-    async def read_pending(self, queue: int, after_seq: int, limit: int) -> list[Entry]:
-        """The first `limit` entries of a queue after `after_seq` that have no outcome, in log order."""
+    async def queues_by_id(self, queues: Collection[int]) -> list[QueueState]:
+        """The queues with these ids."""
+        ...
+
+    async def read_pending(
+        self, queue: int, after_seq: int, limit: int, shards: Collection[int] | None = None
+    ) -> list[Entry]:
+        """The first `limit` entries of a queue after `after_seq`, of `shards` or of all, that have no outcome.
+
+        In log order.
+        """
         ...
 
     async def find_event(self, event_id: UUID) -> Event | None:
@@ -137,8 +190,18 @@ class Store(Protocol):
         """Record for each queue (by id) the seq up to which every entry has its outcome. Never goes back."""
         ...
 
+    async def raise_watermarks(self, queues: Collection[int]) -> None:
+        """Find that seq out in the log, for who does not own all shards, and record it."""
+        ...
+
+    async def has_unfinished(self, service: str) -> bool:
+        """Whether any event of a service, whoever owns it, has no final outcome."""
+        ...
+
     async def release_due(self, now: float, limit: int) -> list[Entry]:
-        """Move up to `limit` delayed events due at `now` to the end of the log; return their places in log order.
+        """Move up to `limit` delayed events of own shards that are due at `now` to the end of the log.
+
+        Returns their places in log order.
 
         When the connection is lost meanwhile (`CommitUnknownError`), the next call also returns what was moved, so that
         calling again is enough.
@@ -146,23 +209,15 @@ class Store(Protocol):
         ...
 
     async def next_due(self) -> float | None:
-        """When the next delayed event is due, or None."""
+        """When the next delayed event of own shards is due, or None."""
         ...
 
     async def states(self, service: str, actors: Collection[tuple[str, str]]) -> list[StoredState]:
         """The states of actors of a service, named by tenant and key, as far as they have one. In any order."""
         ...
 
-    async def begin_run(self) -> Mapping[int, int] | None:
-        """Note that a run has begun that has not ended cleanly yet.
-
-        Returns None if the run before it did. Otherwise how often each entry (by seq) that has no outcome was marked as
-        started.
-        """
-        ...
-
-    async def end_run(self) -> None:
-        """Note that the run has ended cleanly."""
+    async def start_marks(self) -> Mapping[int, int]:
+        """How often each entry (by seq) that has no outcome was marked as started."""
         ...
 
     async def mark_started(self, starts: Mapping[int, int]) -> None:

@@ -13,7 +13,7 @@ from runtime.store.memory import MemoryStore
 from runtime.store.memory_database import MemoryDatabase
 from runtime.store.port import Store
 from runtime.store.postgres import PostgresStore
-from tests.postgres import Server, fresh_database
+from tests.postgres import END_SESSIONS, Server, fresh_database
 
 
 class Backend:
@@ -65,10 +65,10 @@ class PostgresBackend(Backend):
         return PostgresStore(self._server, pooler=self._pooler)
 
     async def end_session(self, store: Store) -> None:
+        assert isinstance(store, PostgresStore)
+        lease = store._fence.require()
         connection = await asyncpg.connect(**self._server)
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1"
-        )
+        await connection.execute(f"{END_SESSIONS} WHERE m.incarnation = $1", lease.incarnation)
         await connection.close()
 
 

@@ -38,7 +38,6 @@ async def crash_with_events_waiting(database: Server) -> None:
     crashed = PostgresStore(database)
     await crashed.open()
     await crashed.acquire_lease(uuid4())
-    await crashed.begin_run()
     events = [make_event(service="idles", type="Work", payload=b'{"n":%d}' % n) for n in range(20)]
     await crashed.commit(Batch(events=events))
     await crashed.close()

@@ -75,13 +75,13 @@ async def rows_touched(planner: Connection, sql: str, *args: Any) -> int:
 
 async def test_reading_pending_entries_stops_at_its_limit(filled: PostgresStore, planner: Connection) -> None:
     sql = filled._sql["read_pending"]
-    assert await rows_touched(planner, sql, 1, 0, 50) <= 50 * 7
-    assert await rows_touched(planner, sql, 1, ROWS - 100, 500) <= 50
+    assert await rows_touched(planner, sql, 1, 0, 50, None) <= 50 * 7
+    assert await rows_touched(planner, sql, 1, ROWS - 100, 500, None) <= 50
 
 
 async def test_finding_due_events_stops_at_its_limit(filled: PostgresStore, planner: Connection) -> None:
-    assert await rows_touched(planner, filled._sql["due"], 1e9, 50) <= 50 * 3
-    assert await rows_touched(planner, filled._sql["next_due"]) <= 1
+    assert await rows_touched(planner, filled._sql["due"], 1e9, 50, None) <= 50 * 3
+    assert await rows_touched(planner, filled._sql["next_due"], None) <= 1
 
 
 async def test_releasing_touches_what_it_releases(filled: PostgresStore, planner: Connection) -> None:

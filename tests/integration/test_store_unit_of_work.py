@@ -11,7 +11,7 @@ from runtime.errors import ConflictError, DatabaseUseError, LeaseLostError
 from runtime.store.port import UnitOfWork
 from runtime.store.postgres import PostgresStore
 from runtime.store.records import Batch, Entry, Extras, StoredState
-from tests.postgres import Server
+from tests.postgres import END_SESSIONS, Server
 from tests.records import NOW, done, make_event, make_events
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -163,9 +163,7 @@ async def test_a_unit_that_began_before_a_takeover_cannot_commit(
     await booking.execute(f"ALTER DATABASE {database['database']} SET default_transaction_isolation = '{isolation}'")
     unit = store.unit_of_work()
     await book(unit, 1)
-    await booking.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1"
-    )
+    await booking.execute(END_SESSIONS)
     successor = PostgresStore(database)
     await successor.open()
     await successor.acquire_lease(uuid4())
@@ -184,8 +182,8 @@ async def test_a_takeover_waits_for_a_commit_that_has_passed_the_fence(
     assert lease is not None
     writer = booking
     await writer.execute("BEGIN")
-    await writer.fetchval("SELECT postroom.enter($1, $2, $3, 0)", lease.incarnation, lease.epoch, len(lease.shards))
-    await store._lease.close()
+    await writer.fetchval("SELECT postroom.enter($1, $2, $3, 0)", lease.incarnation, lease.epoch, None)
+    await store._members.close()
     successor = PostgresStore(database)
     await successor.open()
     takeover = asyncio.ensure_future(successor.acquire_lease(uuid4()))

@@ -28,6 +28,7 @@ EVENT_COLUMNS = (
     "depth",
     "headers",
 )
+QUEUE, SHARD = EVENT_COLUMNS.index("queue"), EVENT_COLUMNS.index("shard")
 
 
 def event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Columns:
@@ -49,11 +50,9 @@ def event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Col
     ]
 
 
-def short_event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Columns:
-    """As `event_columns`, for a statement that fills in what `same` and `present` leave out: half of what is sent."""
-    ids, attempts, queue_ids, shard_ids, keys, types, payloads, accepted_at, by, *rare = event_columns(
-        events, queues, shards
-    )
+def shortened(columns: Columns) -> Columns:
+    """`event_columns` for a statement that fills in what `same` and `present` leave out: half of what is sent."""
+    ids, attempts, queue_ids, shard_ids, keys, types, payloads, accepted_at, by, *rare = columns
     return [
         ids,
         same(attempts),

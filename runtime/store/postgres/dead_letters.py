@@ -59,14 +59,16 @@ class DeadLetters:
 
     async def close(self, event_id: UUID, batch: Batch, *, by: str, at: float, detail: str | None) -> list[Entry]:
         """Take an open dead letter to `replayed`, with the event of the batch, or to `discarded` if it has none."""
-        write = await self._writer.prepare(batch)
         replay = next((event.id for event in batch.events), None)
         state = "discarded" if replay is None else "replayed"
-        with self._writer.under(write):
-            async with self._pool.transaction() as connection:
-                if not await connection.fetch(self._sql["close_dead_letter"], event_id, state, replay, by, at, detail):
-                    await self._refuse(connection, event_id)
-                return await write.send(connection)
+        async with self._writer.gate:
+            write = await self._writer.prepare(batch)
+            with self._writer.under(write):
+                async with self._pool.transaction() as connection:
+                    closing = (event_id, state, replay, by, at, detail)
+                    if not await connection.fetch(self._sql["close_dead_letter"], *closing):
+                        await self._refuse(connection, event_id)
+                    return await write.send(connection)
 
     async def _refuse(self, connection: Connection, event_id: UUID) -> None:
         state = await connection.fetchval(self._sql["dead_letter_state"], event_id)

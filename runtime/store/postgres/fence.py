@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 from runtime.core.lease import Lease
 from runtime.errors import LeaseLostError, StoreUnavailableError
+
+
+class Gate:
+    """Many pass at the same time, unless it is shut: then one is alone. `async with gate:` passes."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._open = asyncio.Event()
+        self._open.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    async def __aenter__(self) -> None:
+        while not self._open.is_set():
+            await self._open.wait()
+        self._inside += 1
+        self._empty.clear()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._inside -= 1
+        if not self._inside:
+            self._empty.set()
+
+    @contextlib.asynccontextmanager
+    async def shut(self) -> AsyncIterator[None]:
+        """Let nobody in, and wait until nobody is inside. One at a time."""
+        self._open.clear()
+        try:
+            await self._empty.wait()
+            yield
+        finally:
+            self._open.set()
 
 
 class Fence:
@@ -17,6 +50,8 @@ class Fence:
         self.lease: Lease | None = None
         self.renewing = 0
         """How many changes of epoch are under way."""
+        self.gate = Gate()
+        """What is written under the lease as it stood when the writing began."""
 
     def require(self) -> Lease:
         """The lease.
@@ -29,9 +64,9 @@ class Fence:
         return self.lease
 
     @staticmethod
-    def arguments(lease: Lease) -> tuple[UUID, int, int]:
-        """What `enter()` takes."""
-        return lease.incarnation, lease.epoch, len(lease.shards)
+    def arguments(lease: Lease, touched: list[int] | None = None) -> tuple[UUID, int, list[int] | None]:
+        """What `enter()` takes. `touched` names shards of others to which events are appended."""
+        return lease.incarnation, lease.epoch, touched
 
     @contextlib.contextmanager
     def under(self, lease: Lease) -> Iterator[None]:
@@ -46,3 +81,8 @@ class Fence:
             if not self.renewing and self.lease == lease:
                 raise
             raise StoreUnavailableError("the lease was renewed meanwhile; nothing was written, try again") from error
+
+
+def own_shards(lease: Lease) -> list[int] | None:
+    """The shards of a lease as statements take them: none named for all."""
+    return None if lease.whole else list(lease.shards)

@@ -1,4 +1,4 @@
-"""Whether the last run ended cleanly, and the marks of suspects."""
+"""The marks of suspects."""
 
 from __future__ import annotations
 
@@ -17,15 +17,8 @@ class StartMarks:
         self._sql = statements
         self._fence = fence
 
-    async def begin_run(self) -> dict[int, int] | None:
-        [[clean]] = await self._write("begin_run")
-        if clean:
-            await self._write("clear_marks")
-            return None
+    async def all(self) -> dict[int, int]:
         return {row["seq"]: row["starts"] for row in await self._pool.fetch(self._sql["start_marks"])}
-
-    async def end_run(self) -> None:
-        await self._write("end_run")
 
     async def mark(self, starts: Mapping[int, int]) -> None:
         await self._write("mark_started", list(starts.keys()), list(starts.values()))

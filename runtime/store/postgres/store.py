@@ -7,14 +7,15 @@ from importlib import resources
 from uuid import UUID
 
 from runtime.core.lease import Lease
+from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
 from runtime.store.places import has_all_events, own_places
 from runtime.store.postgres.autocommit import AutocommitDatabase
 from runtime.store.postgres.columns import entries_of
 from runtime.store.postgres.dead_letters import DeadLetters
 from runtime.store.postgres.errors import translated
-from runtime.store.postgres.fence import Fence
-from runtime.store.postgres.lease import LeaseSession
+from runtime.store.postgres.fence import Fence, own_shards
 from runtime.store.postgres.maintenance import Maintenance
+from runtime.store.postgres.members import Members
 from runtime.store.postgres.migration import MIGRATIONS, Migrator
 from runtime.store.postgres.pool import ALWAYS_BY_INDEX, COMMAND_TIMEOUT_SECONDS, Address, Pool, Server
 from runtime.store.postgres.releases import Releases
@@ -61,8 +62,8 @@ class PostgresStore:
         self._work = Pool(address, work_connections)
         self._fence = Fence()
         self._writer = Writer(self._system, self._sql, self._fence)
-        self._lease = LeaseSession(self._system, self._sql, self._fence)
-        self._releases = Releases(self._system, self._sql, self._fence, self._lease)
+        self._members = Members(self._system, self._sql, self._fence)
+        self._releases = Releases(self._system, self._sql, self._fence, self._members)
         self._marks = StartMarks(self._system, self._sql, self._fence)
         self._maintenance = Maintenance(self._system, self._sql)
         self._dead_letters = DeadLetters(self._system, self._sql, self._writer)
@@ -86,20 +87,47 @@ class PostgresStore:
     async def close(self) -> None:
         await self._work.close()
         await self._system.close()
-        await self._lease.close()
+        await self._members.close()
+
+    async def join(self, incarnation: UUID, profile: Profile = Profile()) -> Lease:  # noqa: B008 # it cannot change
+        return await self._members.join(incarnation, profile)
 
     async def acquire_lease(self, incarnation: UUID) -> Lease:
-        return await self._lease.acquire(incarnation)
+        return await acquire(self, incarnation)
 
     async def wait_lease_lost(self) -> str:
-        return await self._lease.wait_lost()
+        return await self._members.wait_lost()
+
+    async def take_shards(self, shards: Collection[int]) -> Taken:
+        return await self._members.take(shards)
+
+    async def give_up_shards(self, shards: Collection[int], *, unclean: Collection[int] = ()) -> None:
+        await self._members.give_up(shards, unclean)
+
+    async def leave(self, *, unclean: Collection[int] = ()) -> None:
+        await self._members.leave(unclean)
+
+    async def members(self) -> list[Member]:
+        return await self._members.all()
+
+    async def remove_member(self, incarnation: UUID, epoch: int) -> bool:
+        return await self._members.remove(incarnation, epoch)
+
+    async def beat(self, now: float, position: int) -> None:
+        await self._members.beat(now, position)
+
+    async def arrivals(self, after: int, limit: int) -> list[Arrival]:
+        return await self._members.arrivals(after, limit)
+
+    async def forget_arrivals(self, position: int) -> None:
+        await self._members.forget_arrivals(position)
 
     async def commit(self, batch: Batch) -> list[Entry]:
         return await self._writer.commit(batch) if len(batch) else []
 
     async def resolve(self, batch: Batch) -> list[Entry] | None:
         # A new epoch first: what the lost connection sent may not have arrived yet, and must not commit after the look.
-        await self._lease.renew(self._fence.require().incarnation)
+        await self._members.renew()
         return own_places(batch, await self._find(batch)) if await self._took_place(batch) else None
 
     def unit_of_work(self) -> PostgresUnitOfWork:
@@ -108,8 +136,23 @@ class PostgresStore:
     async def queues(self) -> list[QueueState]:
         return [QueueState(*row) for row in await self._system.fetch(self._sql["queues"])]
 
-    async def read_pending(self, queue: int, after_seq: int, limit: int) -> list[Entry]:
-        return entries_of(await self._system.fetch(self._sql["read_pending"], queue, after_seq, limit))
+    async def queues_by_id(self, queues: Collection[int]) -> list[QueueState]:
+        return [QueueState(*row) for row in await self._system.fetch(self._sql["queues_by_id"], list(queues))]
+
+    async def read_pending(
+        self, queue: int, after_seq: int, limit: int, shards: Collection[int] | None = None
+    ) -> list[Entry]:
+        chosen = None if shards is None else list(shards)
+        return entries_of(await self._system.fetch(self._sql["read_pending"], queue, after_seq, limit, chosen))
+
+    async def raise_watermarks(self, queues: Collection[int]) -> None:
+        lease = self._fence.require()
+        with self._fence.under(lease):
+            await self._system.fetch(self._sql["raise_watermarks"], *self._fence.arguments(lease), list(queues))
+
+    async def has_unfinished(self, service: str) -> bool:
+        [[unfinished]] = await self._system.fetch(self._sql["has_unfinished"], service)
+        return bool(unfinished)
 
     async def find_event(self, event_id: UUID) -> Event | None:
         rows = await self._system.fetch(self._sql["find_event"], event_id)
@@ -127,19 +170,15 @@ class PostgresStore:
         return await self._releases.release(now, limit)
 
     async def next_due(self) -> float | None:
-        [row] = await self._system.fetch(self._sql["next_due"])
-        due: float | None = row[0]
-        return due
+        rows = await self._system.fetch(self._sql["next_due"], own_shards(self._fence.require()))
+        return rows[0][0] if rows else None
 
     async def states(self, service: str, actors: Collection[tuple[str, str]]) -> list[StoredState]:
         names = [tenant for tenant, _ in actors], [key for _, key in actors]
         return [StoredState(*row) for row in await self._system.fetch(self._sql["read_states"], service, *names)]
 
-    async def begin_run(self) -> Mapping[int, int] | None:
-        return await self._marks.begin_run()
-
-    async def end_run(self) -> None:
-        await self._marks.end_run()
+    async def start_marks(self) -> Mapping[int, int]:
+        return await self._marks.all()
 
     async def mark_started(self, starts: Mapping[int, int]) -> None:
         await self._marks.mark(starts)

@@ -14,7 +14,7 @@ from runtime.errors import DatabaseUseError, StoreUnavailableError
 from runtime.store.postgres.errors import describe, ends_connection, is_unavailable
 from runtime.store.postgres.marks import Marks
 from runtime.store.postgres.pool import COMMAND_TIMEOUT_SECONDS, Connection, Pool, Row, commit, roll_back
-from runtime.store.postgres.writer import Writer
+from runtime.store.postgres.writer import Write, Writer
 from runtime.store.records import Batch, Entry
 
 LET_IT_RAISE = "let the error of a failed statement raise, or roll back to a savepoint of your own"
@@ -124,21 +124,23 @@ class PostgresUnitOfWork:
             await self.rollback()
             return await self._writer.commit(batch)
         try:
-            write = await self._writer.prepare(batch)
-            async with self._lock:
-                if self._broken is not None:
-                    raise self._broken
-                connection = self._require_connection()
-                try:
-                    with self._writer.under(write):
-                        await self._control(connection)
-                        places = await write.send(connection, COMMAND_TIMEOUT_SECONDS)
-                        await commit(connection)
-                except asyncpg.InFailedSQLTransactionError as error:
-                    raise DatabaseUseError(f"a statement had failed and the handler went on; {LET_IT_RAISE}") from error
-                return places
+            async with self._writer.gate, self._lock:
+                return await self._commit(await self._writer.prepare(batch))
         finally:
             await self.rollback()
+
+    async def _commit(self, write: Write) -> list[Entry]:
+        if self._broken is not None:
+            raise self._broken
+        connection = self._require_connection()
+        try:
+            with self._writer.under(write):
+                await self._control(connection)
+                places = await write.send(connection, COMMAND_TIMEOUT_SECONDS)
+                await commit(connection)
+        except asyncpg.InFailedSQLTransactionError as error:
+            raise DatabaseUseError(f"a statement had failed and the handler went on; {LET_IT_RAISE}") from error
+        return places
 
     async def rollback(self) -> None:
         async with self._lock:

@@ -12,6 +12,8 @@ import msgspec
 from runtime.core.lease import Lease
 from runtime.store.postgres.columns import (
     EVENT_COLUMNS,
+    QUEUE,
+    SHARD,
     dead_letter_columns,
     delayed_columns,
     event_columns,
@@ -19,11 +21,12 @@ from runtime.store.postgres.columns import (
     placed,
     queue_ids,
     queued_pairs,
-    short_event_columns,
+    shortened,
 )
 from runtime.store.postgres.errors import translated
 from runtime.store.postgres.extras import Statement, extra_statements
-from runtime.store.postgres.fence import Fence
+from runtime.store.postgres.fence import Fence, Gate
+from runtime.store.postgres.members import touched_of
 from runtime.store.postgres.pool import Connection, Pool, Row
 from runtime.store.postgres.queues import QueueIds
 from runtime.store.records import Batch, Entry
@@ -74,6 +77,11 @@ class Writer:
         self._fence = fence
         self._queues = QueueIds(pool, statements)
 
+    @property
+    def gate(self) -> Gate:
+        """To be passed by whoever prepares and sends a batch: what it may write does not change meanwhile."""
+        return self._fence.gate
+
     async def prepare(self, batch: Batch) -> Write:
         """Find the queues of a batch, making those that are new. Before any lock is taken.
 
@@ -82,12 +90,13 @@ class Writer:
             StoreUnavailableError: the database cannot be reached.
         """
         lease = self._fence.require()
-        shards = len(lease.shards)
+        shards = lease.count
         queues = await self._queues.of(queued_pairs(batch))
-        arguments: list[Any] = [*self._fence.arguments(lease)]
+        columns = event_columns(batch.events, queues, shards)
+        arguments: list[Any] = [*self._fence.arguments(lease, touched_of(lease, columns[QUEUE], columns[SHARD]))]
         if batch.events or batch.delayed or batch.dead_letters:
             name = "write_events"
-            arguments += short_event_columns(batch.events, queues, shards)
+            arguments += shortened(columns)
             if batch.outcomes or batch.delayed or batch.dead_letters:
                 name = "write_log"
                 arguments += outcome_columns(batch.outcomes)
@@ -103,15 +112,16 @@ class Writer:
 
     async def commit(self, batch: Batch) -> list[Entry]:
         """Write a batch by itself. Raises as `Store.commit` does."""
-        if len(batch.events) >= COPY_EVENTS:
-            with contextlib.suppress(asyncpg.UniqueViolationError):
-                return await self._copy(batch)
-        write = await self.prepare(batch)
-        with self._fence.under(write.lease):
-            if write.extras:
-                async with self._pool.transaction() as connection:
-                    return await write.send(connection)
-            rows = await self._pool.fetch_once(write.sql, *write.arguments)
+        async with self._fence.gate:
+            if len(batch.events) >= COPY_EVENTS:
+                with contextlib.suppress(asyncpg.UniqueViolationError):
+                    return await self._copy(batch)
+            write = await self.prepare(batch)
+            with self._fence.under(write.lease):
+                if write.extras:
+                    async with self._pool.transaction() as connection:
+                        return await write.send(connection)
+                rows = await self._pool.fetch_once(write.sql, *write.arguments)
         return write.places(rows[0])
 
     async def _copy(self, batch: Batch) -> list[Entry]:
@@ -119,13 +129,14 @@ class Writer:
         rest = await self.prepare(msgspec.structs.replace(batch, events=[]))
         events, lease = batch.events, rest.lease
         queues = await self._queues.of((event.service, event.tenant) for event in events)
-        columns = event_columns(events, queues, len(lease.shards))
+        columns = event_columns(events, queues, lease.count)
+        fence = self._fence.arguments(lease, touched_of(lease, columns[QUEUE], columns[SHARD]))
         count = len(events)
         with self._fence.under(lease):
             async with self._pool.transaction() as connection:
                 if len(rest.batch):
                     await rest.send(connection)
-                last_seq = await connection.fetchval(self._sql["enter"], *self._fence.arguments(lease), count)
+                last_seq = await connection.fetchval(self._sql["enter"], *fence, count)
                 seqs = range(last_seq - count + 1, last_seq + 1)
                 await connection.copy_records_to_table(
                     "event_log",

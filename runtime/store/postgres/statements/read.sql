@@ -18,27 +18,47 @@ FROM {schema}.queue q
 ORDER BY q.id;
 
 -- name: read_pending
--- Entries of a queue ($1) after a number ($2) without outcome. OFFSET 0 keeps the subquery from becoming a join over both
--- tables: the plan walks the index of the log in order, asks for each entry's outcome, and stops at the limit ($3).
+-- Entries of a queue ($1) after a number ($2) without outcome, of all shards or of those in $4. OFFSET 0 keeps the
+-- subquery from becoming a join over both tables: the plan walks the index of the log in order, asks for each entry's
+-- outcome, and stops at the limit ($3).
 SELECT e.seq, e.queue, e.id, q.service, q.tenant, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt,
        e.cause, e.origin, coalesce(e.depth, 0), e.headers
 FROM {schema}.event_log e
 JOIN {schema}.queue q ON q.id = e.queue
-WHERE e.queue = $1 AND e.seq > $2 AND NOT EXISTS (SELECT FROM {schema}.outcome o WHERE o.seq = e.seq OFFSET 0)
+WHERE e.queue = $1 AND e.seq > $2 AND ($4::smallint[] IS NULL OR e.shard = ANY ($4))
+  AND NOT EXISTS (SELECT FROM {schema}.outcome o WHERE o.seq = e.seq OFFSET 0)
 ORDER BY e.seq
 LIMIT $3;
 
 -- name: due
--- Delayed events due at $1, the longest due first, at most $2. The limit stands inside, so that no join comes before it.
+-- Delayed events due at $1, the longest due first, at most $2, of all shards or of those in $3. The limit stands inside,
+-- so that no join comes before it.
 SELECT d.queue, d.id, q.service, q.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.attempt,
        d.cause, d.origin, coalesce(d.depth, 0), d.headers
-FROM (SELECT * FROM {schema}.delayed WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2) d
+FROM (
+    SELECT * FROM {schema}.delayed
+    WHERE due_at <= $1 AND ($3::smallint[] IS NULL OR shard = ANY ($3))
+    ORDER BY due_at, id
+    LIMIT $2
+) d
 JOIN {schema}.queue q ON q.id = d.queue
 ORDER BY d.due_at, d.id;
 
 -- name: next_due
--- When the next delayed event is due.
-SELECT min(due_at) FROM {schema}.delayed;
+-- When the next delayed event is due, of all shards or of those in $1.
+SELECT due_at FROM {schema}.delayed WHERE $1::smallint[] IS NULL OR shard = ANY ($1) ORDER BY due_at, id LIMIT 1;
+
+-- name: has_unfinished
+-- Whether any event of a service ($1) waits, runs or is delayed.
+SELECT EXISTS (SELECT FROM {schema}.delayed d JOIN {schema}.queue q ON q.id = d.queue WHERE q.service = $1)
+    OR EXISTS (
+        SELECT FROM {schema}.queue q
+        WHERE q.service = $1 AND EXISTS (
+            SELECT FROM {schema}.event_log e
+            WHERE e.queue = q.id AND e.seq > q.watermark
+              AND NOT EXISTS (SELECT FROM {schema}.outcome o WHERE o.seq = e.seq OFFSET 0)
+        )
+    );
 
 -- name: find_entries
 -- Places of the events named by ids ($1) and attempts ($2), in the order named. OFFSET 0 makes it one look-up for each.

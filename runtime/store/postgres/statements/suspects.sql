@@ -1,27 +1,10 @@
--- name: begin_run
--- Notes that a run has begun which did not end cleanly yet; answers whether the one before did. $1 to $3 are the fence.
-WITH fence AS MATERIALIZED (
-    SELECT {schema}.enter($1, $2, $3, 0) AS last_seq
-),
-begun AS (
-    UPDATE {schema}.shard SET clean = false WHERE owner = $1
-)
-SELECT bool_and(s.clean) FROM fence, {schema}.shard s WHERE s.owner = $1;
-
--- name: end_run
--- Notes that the run has ended cleanly.
-WITH fence AS MATERIALIZED (
-    SELECT {schema}.enter($1, $2, $3, 0) AS last_seq
-)
-UPDATE {schema}.shard SET clean = true FROM fence WHERE owner = $1;
-
 -- name: start_marks
 -- Suspects without outcome, and how often each was started.
 SELECT m.seq, m.starts FROM {schema}.start_mark m
 WHERE NOT EXISTS (SELECT FROM {schema}.outcome o WHERE o.seq = m.seq);
 
 -- name: mark_started
--- Notes that suspects ($4) are about to be started for the time $5. The count is given, so that this may be repeated.
+-- Notes that suspects ($4) are about to be started for the time $5; $1 to $3 are the fence. The count is given, so that this may be repeated.
 WITH fence AS MATERIALIZED (
     SELECT {schema}.enter($1, $2, $3, 0) AS last_seq
 )

@@ -152,6 +152,32 @@ UPDATE {schema}.queue q SET watermark = w.watermark
 FROM fence, unnest($4::int[], $5::bigint[]) AS w (id, watermark)
 WHERE q.id = w.id AND q.watermark < w.watermark;
 
+-- name: raise_watermarks
+-- Raises the watermarks of queues ($4) up to the first entry without outcome, whoever it belongs to: what is visible is
+-- all that there is below the last number seen, as the log grows in commit order. Locked in order: others do the same.
+WITH fence AS MATERIALIZED (
+    SELECT {schema}.enter($1, $2, $3, 0) AS last_seq
+),
+known AS MATERIALIZED (
+    SELECT q.id, q.watermark FROM fence, {schema}.queue q WHERE q.id = ANY ($4::int[]) ORDER BY q.id FOR NO KEY UPDATE OF q
+),
+reached AS (
+    SELECT known.id, coalesce(
+        (
+            SELECT e.seq - 1 FROM {schema}.event_log e
+            WHERE e.queue = known.id AND e.seq > known.watermark
+              AND NOT EXISTS (SELECT FROM {schema}.outcome o WHERE o.seq = e.seq OFFSET 0)
+            ORDER BY e.seq
+            LIMIT 1
+        ),
+        (SELECT max(e.seq) FROM {schema}.event_log e WHERE e.queue = known.id)
+    ) AS watermark
+    FROM known
+)
+UPDATE {schema}.queue q SET watermark = r.watermark
+FROM reached r
+WHERE q.id = r.id AND q.watermark < r.watermark;
+
 -- name: enter
 -- The fence by itself ($1 to $3), with room for $4 events at the end of the log.
 SELECT {schema}.enter($1, $2, $3, $4);
