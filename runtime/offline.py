@@ -1,4 +1,4 @@
-"""Dead letters while no app runs: straight on the store, with the lease held so that no app can start meanwhile."""
+"""Dead letters while no app runs: straight on the store."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from runtime.clock import SystemClock
 from runtime.durable.dead_letter_office import DeadLetterOffice
 from runtime.durable.ids import IdSource
 from runtime.embedded import EmbeddedServer
-from runtime.errors import InvalidInputError
+from runtime.errors import InvalidInputError, LeaseHeldError
 from runtime.opening import open_store
 from runtime.operations import DeadLetterOperations
 from runtime.settings import Settings
+from runtime.store.membership import Profile
 from runtime.store.records import Event
 
 
@@ -34,7 +35,10 @@ async def offline_operations(settings: Settings) -> AsyncIterator[DeadLetterOper
         if server is not None:
             await server.start()
         await store.open()
-        await store.acquire_lease(uuid.uuid4())
+        for member in await store.members():
+            if member.shards and not member.ended:
+                raise LeaseHeldError(member.incarnation)
+        await store.join(uuid.uuid4(), Profile(label="offline", passive=True))
         yield DeadLetterOffice(
             store,
             SystemClock(),

@@ -169,7 +169,7 @@ async def test_reading_pending_entries_looks_at_the_ends_of_indexes_in_every_par
     assert await rows_of(admin, "event_log_default") == 0
     planner = await store._system.acquire()
     try:
-        assert await rows_touched(planner, store._sql["read_pending"], 1, 0, 50) <= 50 * 7 + 20
+        assert await rows_touched(planner, store._sql["read_pending"], 1, 0, 50, None) <= 50 * 7 + 20
         assert await rows_touched(planner, store._sql["queues"]) <= 20 + 20 * 10
         in_range = (id_at(int(NOW * 1000)), id_at(int((NOW + PERIOD) * 1000)))
         partition = next(name for name in await tables(admin) if name.startswith("event_log"))
