@@ -29,11 +29,12 @@ class UnknownCaseError(PostroomError):
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """One number that a case found."""
+    """One number that a case found. `settings` are what it depends on beside the case's own."""
 
     metric: str
     value: float
     unit: str
+    settings: dict[str, Value] = {}
 
 
 class Measurement(msgspec.Struct, frozen=True):

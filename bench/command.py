@@ -58,9 +58,20 @@ def results_table(results: list[Result]) -> Table:
     for result in results:
         made.add_row(
             result.case,
-            result.metric,
+            _label(result, results),
             f"{result.value:,.6g}" if result.value < 1e6 else f"{result.value:,.0f}",
             result.unit,
             str(result.n),
         )
     return made
+
+
+def _label(result: Result, results: list[Result]) -> str:
+    """A metric's name, with the settings by which it differs from others of that name."""
+    twins = [each for each in results if (each.case, each.metric) == (result.case, result.metric)]
+    apart = [
+        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+        for name, value in result.settings.items()
+        if any(twin.settings.get(name) != value for twin in twins)
+    ]
+    return f"{result.metric} ({', '.join(apart)})" if apart else result.metric

@@ -51,7 +51,7 @@ def medians(name: str, measurements: Sequence[Measurement], *, quick: bool) -> l
             value=statistics.median(metric.value for metric in column),
             unit=column[0].unit,
             n=len(column),
-            settings=settings,
+            settings={**settings, **column[0].settings},
         )
         for column in columns
     ]

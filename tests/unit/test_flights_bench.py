@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import bench.cases
 from bench.case import Measurement, Metric, UnknownCaseError, case_names, load_case, machine_settings, peak_rss_bytes
 from bench.command import bench as command
+from bench.command import results_table
 from bench.runner import CaseFailedError, medians, run_case
 from runtime.cli import main
 
@@ -138,3 +139,12 @@ def test_an_unknown_case_is_one_line_and_no_traceback() -> None:
 
     assert result.exit_code == 1
     assert result.stderr == f"postroom: error: no benchmark is named 'nope'; there are: {', '.join(case_names())}\n"
+
+
+def test_metrics_of_one_name_are_told_apart_by_their_settings() -> None:
+    rates = [Metric("rate", 1.0, "x", {"tenants": count}) for count in (10, 10_000)]
+
+    results = medians("c", [Measurement(rates, {"cycles": 5})], quick=True)
+
+    assert [(result.settings["tenants"], result.settings["cycles"]) for result in results] == [(10, 5), (10_000, 5)]
+    assert list(results_table(results).columns[1].cells) == ["rate (tenants 10)", "rate (tenants 10,000)"]
