@@ -251,17 +251,17 @@ class Cell(CellLife):
         else:
             await self._failed(item, cancelled_from_within(self))
 
-    async def _failed(self, item: Any, error: BaseException) -> None:
+    def _failed(self, item: Any, error: BaseException) -> Coroutine[Any, Any, None]:
+        """Tell who waits for it; what is returned crashes the actor."""
+        explained = False
         if type(item) is Letter:
             if item.reply is not None and not item.reply.done():
                 explain(error, self, item.message)
                 item.reply.set_exception(error)
-            await self.crashed(error, explained=False)
-        elif type(item) in self.methods:
-            await self.crashed(error, explained=False)
-        else:
+        elif type(item) not in self.methods:
             item.fail(error)
-            await self.crashed(error, explained=item.explains_failure)
+            explained = item.explains_failure
+        return self.crashed(error, explained=explained)
 
     def _watch_progress(self, runner: Runner) -> asyncio.TimerHandle:
         """Cancel the handler when its time is up."""

@@ -128,8 +128,8 @@ class Children:
         return tuple(cell.node() for cell in itertools.islice(self._cells.values(), MAX_NODES))
 
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
-        if cell.starting or self._cells.get(cell.name) is not cell:
-            return  # who spawns it is told, or it failed while it was stopped
+        if cell.on_started is not None:
+            return  # who spawns it is told
         supervision = cell.supervision
         directive = supervision.decider.decide(reason)
         if supervision.restart is TEMPORARY or directive is STOP:
@@ -147,7 +147,8 @@ class Children:
             self._parent.child_gave_up(RestartLimitError(self._parent.path, cell.name, intensity, reason))
             return
         pause = delay_seconds(supervision.backoff, len(restarts), random)
-        LOGGER.warning("%s crashed and restarts in %.3f s: %s", cell.path, pause, cell.last_reason)
+        if LOGGER.isEnabledFor(logging.WARNING):
+            LOGGER.warning("%s crashed and restarts in %.3f s: %s", cell.path, pause, cell.last_reason)
         if pause <= 0:
             cell.start()
         else:

@@ -13,6 +13,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, cast
 
 from actors.actor import Actor
@@ -23,8 +24,8 @@ from runtime.cells.dead_messages import DeadReason
 from runtime.cells.letter import abandon, message_of
 from runtime.cells.place import BUSY, FAILED, IDLE, NEW, READY, STOPPED, CellPlace
 from runtime.cells.state import QUIT, RESTART, STOP, QuitError, Record
-from runtime.cells.within import within
-from runtime.core.supervision_errors import describe
+from runtime.cells.within import ENDED, begin_within, within
+from runtime.core.supervision_errors import glimpse
 
 LOGGER = logging.getLogger("postroom.actors")
 
@@ -47,7 +48,7 @@ class CellLife(CellPlace):
 
     def start(self, on_started: Callable[[BaseException | None], None] | None = None) -> None:
         """Begin a life, or the next one after a failure; `on_started` is called with None or with what failed."""
-        self._on_started = on_started
+        self.on_started = on_started
         if self.state is FAILED:
             assert self.record is not None
             self.record.restarts += 1
@@ -175,24 +176,28 @@ class CellLife(CellPlace):
 
     async def crashed(self, reason: Any, *, explained: bool) -> None:
         """End this life over an exception, or RESTART, and begin the next one if it is to begin at once."""
-        if not explained and self.instance is not None and self._resumes(reason):
+        decider = self.supervision.decider
+        if (decider.rules or decider.otherwise is not RESTART_CHILD) and not explained and self._resumes(reason):
             return
         if reason is RESTART:
             reason, explained = ActorError(f"{self.path}: it asked for its restart"), True
-        await self._end_life(reason)
+        if not self._end_bare_life():
+            await self._end_life(reason)
         if self.stopping:
             return
-        self._note(reason)
+        record = self._note(reason)
         if not explained:
             self.state = FAILED
-            self.owner.cell_failed(cast("Any", self), reason)
+            self.owner.cell_failed(self, reason)  # type: ignore[arg-type] # it is a Cell
+            if self.state is BUSY and not self.stopping:
+                await self._begin_life()
         else:
-            assert self.record is not None
-            self.record.restarts += 1
+            record.restarts += 1
             await self._begin_life()
             if self.instance is not None:
                 self.owner.cell_restarted(cast("Any", self), reason)
-        await self._live()
+        if self.instance is None:
+            await self._live()
 
     async def _quit(self) -> None:
         reason = self.owner.quits(cast("Any", self))
@@ -206,10 +211,9 @@ class CellLife(CellPlace):
         self.owner.cell_stopped(cast("Any", self))
 
     def _resumes(self, reason: Any) -> bool:
-        decider = self.supervision.decider
-        if reason is RESTART or (not decider.rules and decider.otherwise is RESTART_CHILD):
+        if reason is RESTART or self.instance is None:
             return False
-        return decider.decide(reason) is Directive.RESUME
+        return self.supervision.decider.decide(reason) is Directive.RESUME
 
     async def _live(self) -> None:
         """See that there is a life, unless it failed and has to wait."""
@@ -222,9 +226,10 @@ class CellLife(CellPlace):
         try:
             instance = self._make_instance()
             if "on_start" in hooks:
-                await self._started(instance.on_start)
+                limited = self.supervision.start_seconds != math.inf
+                await (self._started if limited else self._guarded)(instance.on_start)
             if failure is not None and "on_restart" in hooks:
-                await self._guarded(lambda: instance.on_restart(failure))
+                await self._guarded(partial(instance.on_restart, failure))
         except Exception as error:  # noqa: BLE001 # whatever a hook raises is the owner's to judge
             self.instance = None
             await self._release(error)
@@ -234,13 +239,25 @@ class CellLife(CellPlace):
                 self.owner.cell_failed(cast("Any", self), error)
             self._report_start(error)
             return
-        self._report_start(None)
+        if self.on_started is not None:
+            self._report_start(None)
 
     def _make_instance(self) -> Actor:
         instance = self.instance = self.actor()
         instance._actor_place = self
         self.since = self.clock.now()
         return instance
+
+    def _end_bare_life(self) -> bool:
+        """End a life of which nothing is left to clean up; False where there may be something."""
+        instance = self.instance
+        if instance is None or self.children is not None or self.ties is not None:
+            return False
+        hooks = self.actor._actor_hooks
+        if "on_stop" in hooks or "before_restart" in hooks:
+            return False
+        instance._context = self.instance = None
+        return True
 
     async def _end_life(self, reason: BaseException | None) -> None:
         instance, self.instance = self.instance, None
@@ -266,15 +283,17 @@ class CellLife(CellPlace):
             children, self.children = self.children, None
             await children.stop()
 
-    def _note(self, reason: BaseException) -> None:
+    def _note(self, reason: BaseException) -> Record:
         self._failure = reason
-        if self.record is None:
-            self.record = Record()
-        self.record.last_reason = describe(reason)
-        self.record.last_restart_at = self.clock.now()
+        record = self.record
+        if record is None:
+            record = self.record = Record()
+        record.reason = glimpse(reason)
+        record.last_restart_at = self.clock.now()
+        return record
 
     def _report_start(self, error: BaseException | None) -> None:
-        on_started, self._on_started = self._on_started, None
+        on_started, self.on_started = self.on_started, None
         if on_started is not None:
             on_started(error)
 
@@ -286,9 +305,6 @@ class CellLife(CellPlace):
 
     async def _started(self, hook: Callable[[], Coroutine[Any, Any, None]]) -> None:
         limit = self.supervision.start_seconds
-        if math.isinf(limit):
-            await self._guarded(hook)
-            return
         try:
             async with asyncio.timeout(limit):
                 await self._guarded(hook)
@@ -296,8 +312,11 @@ class CellLife(CellPlace):
             raise ActorError(f"{self.path}: on_start took longer than {limit:g} s; raise start_seconds") from error
 
     async def _guarded(self, hook: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        context, coroutine = self.base.copy(), hook()
         try:
-            await within(self.base.copy(), hook())
+            awaited = begin_within(context, coroutine)
+            if awaited is not ENDED:
+                await within(context, coroutine, awaited)
         except asyncio.CancelledError:
             runner = asyncio.current_task()
             if not self.stopping or runner is None:

@@ -32,7 +32,6 @@ class CellPlace:
 
     __slots__ = (
         "_failure",
-        "_on_started",
         "_stopped",
         "actor",
         "adopted",
@@ -48,6 +47,7 @@ class CellPlace:
         "limit",
         "mail",
         "methods",
+        "on_started",
         "owner",
         "path",
         "queue",
@@ -123,7 +123,8 @@ class CellPlace:
         self.adopted: Adopted | None = None
         self.hung: BaseException | None = None
         self._failure: BaseException | None = None
-        self._on_started: Callable[[BaseException | None], None] | None = None
+        self.on_started: Callable[[BaseException | None], None] | None = None
+        """Told how the start ends, which somebody waits for."""
         self._stopped: asyncio.Future[None] | None = None
         self.stopping = False
 
@@ -140,11 +141,6 @@ class CellPlace:
     def load(self) -> int:
         """How many messages wait or are handled."""
         return len(self.mail or ()) + (self.state is BUSY)
-
-    @property
-    def starting(self) -> bool:
-        """Whether somebody waits for its first start, and will be told of a failure."""
-        return self._on_started is not None
 
     @property
     def ending(self) -> bool:

@@ -12,6 +12,7 @@ from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Supervision
 from runtime.cells.dead_messages import DeadReason
+from runtime.core.supervision_errors import Glimpse, describe_glimpse
 
 if TYPE_CHECKING:
     from runtime.cells.cell import Cell
@@ -85,9 +86,13 @@ class QuitError(ActorError):
 class Record:
     """What is known of an actor's restarts. Made with the first."""
 
-    __slots__ = ("last_reason", "last_restart_at", "restarts")
+    __slots__ = ("last_restart_at", "reason", "restarts")
 
     def __init__(self) -> None:
         self.restarts = 0
-        self.last_reason: str | None = None
         self.last_restart_at: float | None = None
+        self.reason: Glimpse | None = None
+
+    @property
+    def last_reason(self) -> str | None:
+        return self.reason and describe_glimpse(self.reason)

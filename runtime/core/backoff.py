@@ -13,12 +13,12 @@ def delay_seconds(backoff: Backoff, failures: int, random: Random) -> float:
     The random part is taken off, not put on top, so that the limit holds whatever the jitter.
     """
     assert failures >= 1, failures
+    if backoff.initial_seconds == 0:
+        return 0.0
     return _full_delay(backoff, failures - 1) * (1.0 - backoff.jitter * random.random())
 
 
 def _full_delay(backoff: Backoff, exponent: int) -> float:
-    if backoff.initial_seconds == 0:
-        return 0.0
     try:
         return min(backoff.initial_seconds * backoff.factor**exponent, backoff.max_seconds)
     except OverflowError:  # a service that has been failing for weeks

@@ -6,7 +6,9 @@ from actors.errors import PostroomError
 from actors.spec import Intensity
 
 REASON_LIMIT = 300
-"""Characters of an exception's message that are kept."""
+"""Characters of an exception's message that are shown."""
+GLIMPSE_LIMIT = 4 * REASON_LIMIT
+"""Characters that are kept until then: lines and indentation are still to be taken out."""
 
 
 class SupervisionError(PostroomError):
@@ -90,13 +92,25 @@ def is_normal(reason: BaseException | None) -> bool:
 
 def describe(reason: BaseException | None) -> str:
     """`ExceptionType: message` on one line of bounded length; "normal exit" for None."""
-    if reason is None:
-        return "normal exit"
-    kind = type(reason).__name__
+    return "normal exit" if reason is None else describe_glimpse(glimpse(reason))
+
+
+Glimpse = tuple[type[BaseException], str]
+"""What is kept of an exception until somebody wants it described: kept whole, it would keep alive all that its stack
+refers to."""
+
+
+def glimpse(reason: BaseException) -> Glimpse:
     try:
-        message = " ".join(str(reason).split())
+        message = str(reason)
     except Exception:  # noqa: BLE001  # a user's exception may fail to show itself; its type must not be lost with it
-        return kind
+        message = ""
+    return type(reason), message if len(message) <= GLIMPSE_LIMIT else message[:GLIMPSE_LIMIT]
+
+
+def describe_glimpse(seen: Glimpse) -> str:
+    """As `describe`."""
+    kind, message = seen[0].__name__, " ".join(seen[1].split())
     if len(message) > REASON_LIMIT:
         message = message[: REASON_LIMIT - 1] + "…"
     return f"{kind}: {message}" if message else kind
