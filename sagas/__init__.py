@@ -1,0 +1,17 @@
+"""Business flows made of services: definitions, the machine that runs them, their journal."""
+
+from sagas.builder import Flow, undo
+from sagas.definition import Compensation, Definition, Retry
+from sagas.errors import DefinitionError, ExpressionError, RefusedError, SagaError
+
+__all__ = [
+    "Compensation",
+    "Definition",
+    "DefinitionError",
+    "ExpressionError",
+    "Flow",
+    "RefusedError",
+    "Retry",
+    "SagaError",
+    "undo",
+]

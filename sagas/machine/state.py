@@ -1,0 +1,127 @@
+"""Where one running saga stands: all of it, as it is stored."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from sagas.machine.commands import Outcome
+from sagas.machine.events import Event
+from sagas.plan import Rounds
+
+MAX_HISTORY = 1_000
+MAX_SIGNALS = 100
+
+Phase = Literal["forward", "draining", "undoing", "ended"]
+"""`draining`: something failed, and what still runs is waited for before the undoing begins."""
+Status = Literal[
+    "running", "waiting", "suspended", "parked", "compensating", "completed", "compensated", "cancelled"
+]  # fmt: skip
+ActivityState = Literal["sent", "waiting", "pausing", "parked"]
+
+
+class Activity(msgspec.Struct, omit_defaults=True):
+    """A node at work: sent to a service, waiting for a signal or a time, pausing before it is sent again, or parked."""
+
+    node: int
+    rounds: Rounds
+    state: ActivityState
+    attempt: int = 1
+    base: int = 0
+    """How many sends there were before a person had it sent again."""
+    timer: int = 0
+    """The timer that counts for it; others that come are too late."""
+    due_at: float | None = None
+    undo: bool = False
+    unsure: bool = False
+    """A send was not answered in time, so that it may have been done."""
+    error: str | None = None
+
+
+class Frame(msgspec.Struct, omit_defaults=True):
+    """A sequence, parallel or loop in progress: what is next and how much is running."""
+
+    next: int = 0
+    running: int = 0
+    items: list[Any] = []
+    values: dict[int, Any] = {}
+
+
+class Undoable(msgspec.Struct, omit_defaults=True):
+    """A node that was done, or may have been, and will be undone if the saga fails."""
+
+    node: int
+    rounds: Rounds
+    attempt: int = 1
+    unsure: bool = False
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of a saga's history."""
+
+    at: float
+    what: str
+    place: str = ""
+    detail: str = ""
+
+
+class Instance(msgspec.Struct, omit_defaults=True):
+    """See the module. `data` is what expressions see, `scopes` what the rounds of loops add to it."""
+
+    id: str
+    saga: str
+    version: int
+    tenant: str
+    started_at: float
+    started_by: str
+    data: dict[str, Any]
+    parent: str | None = None
+    """The saga around this one."""
+    parent_place: str = ""
+    parent_attempt: int = 1
+    phase: Phase = "forward"
+    outcome: Outcome | None = None
+    cause: str | None = None
+    result: Any = None
+    pivoted: bool = False
+    suspended: bool = False
+    timers: int = 0
+    scopes: dict[str, dict[str, Any]] = {}
+    frames: dict[str, Frame] = {}
+    activities: dict[str, Activity] = {}
+    undoables: list[Undoable] = []
+    signals: dict[str, list[Any]] = {}
+    held: list[Event] = []
+    """What happened while it was suspended."""
+    history: list[Entry] = []
+    forgotten: int = 0
+    """How many lines the history had before the oldest in it."""
+    changed_at: float = 0.0
+
+    @property
+    def status(self) -> Status:
+        """What people are told."""
+        if self.outcome is not None and self.ended:
+            return self.outcome
+        if self.suspended:
+            return "suspended"
+        if any(activity.state == "parked" for activity in self.activities.values()):
+            return "parked"
+        if self.phase != "forward":
+            return "compensating"
+        if all(activity.state in {"waiting", "pausing"} for activity in self.activities.values()):
+            return "waiting"
+        return "running"
+
+    @property
+    def ended(self) -> bool:
+        return self.phase == "ended"
+
+    def note(self, at: float, what: str, place: str = "", detail: str = "") -> None:
+        """Add a line to the history, which keeps the newest MAX_HISTORY."""
+        self.changed_at = at
+        self.history.append(Entry(at, what, place, detail))
+        if len(self.history) > MAX_HISTORY:
+            del self.history[0]
+            self.forgotten += 1
