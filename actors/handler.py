@@ -21,12 +21,13 @@ HOOKS = frozenset({"on_start", "on_stop", "on_restart", "before_restart"})
 
 
 class Handler(msgspec.Struct, frozen=True):
-    """One handler: the method's name, the message class it takes, and the unbound method itself."""
+    """One handler: the method, its name, the message class that it takes, and what it promises to return."""
 
     name: str
     message: type
     method: Method
     is_request: bool
+    returns: Any = Any
 
 
 def find_handlers(actor: type, enclosing: Mapping[str, object]) -> Mapping[type, Handler]:
@@ -66,8 +67,9 @@ def _candidates(actor: type, enclosing: Mapping[str, object]) -> Iterator[Handle
             continue
         _require_callable(actor, name, parameters)
         for kind in kinds:
-            _require_reply(actor, name, kind, _return_hint(method, enclosing))
-            yield Handler(name, kind, method, reply_type(kind) is not None)
+            returns = _return_hint(method, enclosing)
+            _require_reply(actor, name, kind, returns)
+            yield Handler(name, kind, method, reply_type(kind) is not None, returns)
 
 
 def _yields(method: Callable[..., Any]) -> bool:

@@ -17,6 +17,7 @@ from actors.message import Message
 from actors.ref import Ref
 from runtime.definition import NAME, ServiceDefinition
 from runtime.errors import RuntimeFaultError
+from runtime.job import Job
 from runtime.running import Running
 from runtime.settings import Settings
 
@@ -123,6 +124,37 @@ class App:
         record = running.admission.delayed(event, delay_seconds) if delay_seconds else event
         await running.machinery.journal.append_one(record)
         return event.id
+
+    async def submit(
+        self,
+        service: str,
+        message: Message,
+        *,
+        tenant: str,
+        key: str | None = None,
+        id: UUID | None = None,  # noqa: A002 # the word people expect
+        delay_seconds: float = 0.0,
+        finalizer: Finalizer | None = None,
+        by: str = "app",
+    ) -> Job:
+        """As `enqueue`, and return the job: its status, its end, its result."""
+        return self.job(
+            await self.enqueue(
+                service,
+                message,
+                tenant=tenant,
+                key=key,
+                id=id,
+                delay_seconds=delay_seconds,
+                finalizer=finalizer,
+                by=by,
+            )
+        )
+
+    def job(self, job_id: UUID) -> Job:
+        """The job, or event, with an id. Nothing is asked of the database yet."""
+        running = self._require_running()
+        return Job(job_id, running.operations.jobs, running)
 
     async def enqueue_many(self, service: str, many: Iterable[Enqueue], *, by: str = "app") -> list[UUID]:
         """Accept many events in as few commits as they need, and return their ids once all are on disk.

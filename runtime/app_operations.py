@@ -7,7 +7,9 @@ from uuid import UUID
 
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.durable.dead_letter_office import DeadLetterOffice
+from runtime.durable.job_desk import JobDesk
 from runtime.errors import InvalidInputError
+from runtime.job_operations import JobOperations
 from runtime.operations import MAX_PAGE, Readiness, ServiceInfo
 from runtime.tree import TreeNode
 
@@ -28,6 +30,7 @@ class AppOperations(DeadLetterOffice):
             admit=machinery.backlog.admit,
         )
         self._running = running
+        self.jobs: JobOperations = JobDesk(machinery)
 
     @property
     def app_name(self) -> str:

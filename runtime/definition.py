@@ -41,6 +41,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryPolicy = RetryPolicy()
     supervision: Supervision = Supervision()
     metadata: Metadata = Metadata()
+    keep_results: bool = False
+    """Whether what its handlers return is stored, as JSON, for as long as the log keeps the job."""
     finalizer: Finalizer | None = None
     """Whom to tell how each of its jobs ended."""
     mailbox: Bounded | None = None
@@ -90,6 +92,7 @@ class Codec:
         self._decoders = definition.decoders()
         self._encode = msgspec.json.Encoder().encode
         self._names: dict[type, str] = {}
+        self._results = {message_name(kind): handler.returns for kind, handler in definition.actor.handlers.items()}
         self.names = definition.message_names()
 
     def name_of(self, message: Message) -> str | None:
@@ -106,6 +109,10 @@ class Codec:
     def decode(self, name: str, payload: bytes) -> Message:
         """Raises KeyError for a name the service does not take, msgspec.DecodeError for a payload that does not fit."""
         return self._decoders[name].decode(payload)  # type: ignore[no-any-return] # decoders of messages alone
+
+    def result_type(self, name: str) -> Any:
+        """What the handler of a message is annotated to return; `Any` for nothing in particular."""
+        return self._results.get(name, Any)
 
     def _find_name(self, kind: type) -> str | None:
         names = (DYNAMIC if base is dict else base.__name__ for base in kind.__mro__ if base is not object)

@@ -36,6 +36,28 @@ class ConflictError(RuntimeFaultError):
     """The thing is in a state that does not allow what was asked."""
 
 
+class JobFailedError(RuntimeFaultError):
+    """The job whose result was wanted failed for good. `error` is what its last attempt raised."""
+
+    def __init__(self, job_id: UUID, error: str) -> None:
+        super().__init__(f"job {job_id} failed: {error}")
+        self.job_id = job_id
+        self.error = error
+
+
+class JobAbortedError(RuntimeFaultError):
+    """The job was aborted. `reason` says by whom and why."""
+
+    def __init__(self, job_id: UUID, reason: str) -> None:
+        super().__init__(f"job {job_id} was aborted: {reason}")
+        self.job_id = job_id
+        self.reason = reason
+
+
+class ResultNotKeptError(RuntimeFaultError, LookupError):
+    """The service keeps no results."""
+
+
 class StoreError(RuntimeFaultError):
     """Base of the errors of the store."""
 

@@ -9,6 +9,7 @@ import msgspec
 
 from actors.spec import Metadata
 from runtime.cells.dead_messages import DeadMessagesFound
+from runtime.job_operations import JobOperations
 from runtime.store.records import DeadLetterFilter, DeadLetterView
 from runtime.tree import TreeNode
 
@@ -64,6 +65,9 @@ class Operations(DeadLetterOperations, Protocol):
 
     @property
     def app_name(self) -> str: ...
+
+    @property
+    def jobs(self) -> JobOperations: ...
 
     def tree(self) -> TreeNode:
         """The whole process as a supervision tree."""

@@ -7,6 +7,7 @@ import random
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from actors.database import Database
 from actors.spec import Intensity, Supervision
@@ -25,7 +26,7 @@ from runtime.durable.retention import Retention
 from runtime.durable.service import Service
 from runtime.durable.suspects import Suspects
 from runtime.embedded import EmbeddedServer
-from runtime.errors import ServerEndedError
+from runtime.errors import ResultNotKeptError, ServerEndedError
 from runtime.http import HttpServer
 from runtime.machinery import Machinery
 from runtime.opening import open_store
@@ -127,6 +128,13 @@ class Running:
 
     def node(self) -> TreeNode:
         return self._root.node()
+
+    def result_type(self, service: str, message: str) -> Any:
+        """See `runtime.job.ResultTypes`. Raises UnknownServiceError, ResultNotKeptError."""
+        codec, definition = self.admission.codec(service), self._services[service].definition
+        if not definition.keep_results:
+            raise ResultNotKeptError(f"{service} keeps no results; declare it with keep_results=True")
+        return codec.result_type(message)
 
     async def append(self, records: Iterable[Event | Delayed]) -> None:
         """Store events and delayed events and hand them to their services. Raises StoreError."""

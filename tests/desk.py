@@ -17,6 +17,7 @@ from runtime.errors import (
     UnknownServiceError,
 )
 from runtime.operations import Readiness, ServiceInfo
+from runtime.store.job_records import JobFilter, JobPage, JobView
 from runtime.store.records import (
     Attempt,
     AuditRecord,
@@ -36,6 +37,30 @@ class Flight(msgspec.Struct):
     arr_delay: float
 
 
+class JobShelf:
+    """Jobs by their ids, of which none changes."""
+
+    def __init__(self) -> None:
+        self.known: dict[UUID, JobView] = {}
+        self.results: dict[UUID, bytes] = {}
+        self.asked: list[JobFilter] = []
+
+    async def job(self, job_id: UUID) -> JobView:
+        if job_id not in self.known:
+            raise NotFoundError(f"no job has the id {job_id}")
+        return self.known[job_id]
+
+    async def jobs(self, which: JobFilter) -> JobPage:
+        self.asked.append(which)
+        return JobPage(list(self.known.values())[: which.limit], None)
+
+    async def wait(self, job_id: UUID, timeout_seconds: float = 0.0) -> JobView:  # nothing changes
+        return await self.job(job_id)
+
+    async def result(self, job_id: UUID) -> bytes | None:
+        return self.results.get(job_id)
+
+
 class Desk:
     """Implements `Operations` in memory. `unavailable` makes every call fail as a stopping app does."""
 
@@ -44,6 +69,7 @@ class Desk:
         self.ready = Readiness(True, [])
         self.unavailable = False
         self.enqueued: list[Event] = []
+        self.jobs = JobShelf()
         self.dead = DeadMessages()
         self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}
 

@@ -19,6 +19,7 @@ from runtime.errors import (
     StoreUnavailableError,
     UnknownServiceError,
 )
+from runtime.job_views import JobJson, JobPageJson, JobResultJson
 from runtime.store.records import DeadLetterFilter
 from runtime.views import (
     Accepted,
@@ -62,6 +63,17 @@ class Client:
 
     def dead_messages(self, limit: int) -> DeadMessagesJson:
         return self._ask("GET", f"/v1/dead-messages?limit={limit}", DeadMessagesJson)
+
+    def jobs(self, **which: object) -> JobPageJson:
+        """Raises as the app does; a filter that is None is left out."""
+        query = urllib.parse.urlencode({name: value for name, value in which.items() if value is not None})
+        return self._ask("GET", f"/v1/jobs?{query}", JobPageJson)
+
+    def job(self, job_id: UUID) -> JobJson:
+        return self._ask("GET", f"/v1/jobs/{job_id}", JobJson)
+
+    def job_result(self, job_id: UUID, wait_seconds: float) -> JobResultJson:
+        return self._ask("GET", f"/v1/jobs/{job_id}/result?wait_seconds={wait_seconds:.3f}", JobResultJson)
 
     def enqueue(self, service: str, body: dict[str, object]) -> UUID:
         path = f"/v1/services/{urllib.parse.quote(service, safe='')}/events"

@@ -17,13 +17,13 @@ def describe(letter: DeadLetterJson) -> None:
     for name, value in _facts(letter):
         if value:
             click.echo(f"{name + ':':<13}{printable(value)}")
-    _section("payload", msgspec.json.format(bytes(letter.payload), indent=2).decode())
-    _section("cause", letter.cause.stack or f"{letter.cause.type}: {letter.cause.message}")
+    section("payload", msgspec.json.format(bytes(letter.payload), indent=2).decode())
+    section("cause", letter.cause.stack or f"{letter.cause.type}: {letter.cause.message}")
     if letter.attempts:
-        _section("attempts")
-        show(table(ATTEMPT_COLUMNS, map(_attempt, letter.attempts)))
+        section("attempts")
+        show(table(ATTEMPT_COLUMNS, map(attempt_row, letter.attempts)))
     if letter.audit:
-        _section("audit")
+        section("audit")
         show(table(AUDIT_COLUMNS, map(_audit, letter.audit)))
 
 
@@ -44,13 +44,13 @@ def _facts(letter: DeadLetterJson) -> list[tuple[str, object]]:
     ]
 
 
-def _section(title: str, body: str | None = None) -> None:
+def section(title: str, body: str | None = None) -> None:
     click.secho(f"\n{title}", bold=True)
     if body is not None:
         click.echo("\n".join(f"  {printable(line)}" for line in body.rstrip().splitlines()))
 
 
-def _attempt(attempt: AttemptJson) -> tuple[object, ...]:
+def attempt_row(attempt: AttemptJson) -> tuple[object, ...]:
     ran = None
     if attempt.started_at and attempt.finished_at:
         ran = f"{(attempt.finished_at - attempt.started_at).total_seconds():.3f}"

@@ -11,6 +11,7 @@ import click
 from actors.errors import PostroomError
 from runtime.cli.dead_letters import dead_letters
 from runtime.cli.dead_messages import dead_messages
+from runtime.cli.jobs import jobs
 from runtime.cli.output import examples, printable
 from runtime.cli.run import run
 from runtime.cli.send import send
@@ -18,7 +19,7 @@ from runtime.cli.services import services
 from runtime.cli.tree import tree
 
 PLUGINS = "postroom.commands"
-OWN_COMMANDS: tuple[click.Command, ...] = (run, tree, services, send, dead_letters, dead_messages)
+OWN_COMMANDS: tuple[click.Command, ...] = (run, tree, services, send, jobs, dead_letters, dead_messages)
 
 
 class OneLineError(click.ClickException):

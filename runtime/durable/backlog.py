@@ -68,6 +68,7 @@ class Backlog:
         self._moved: set[int] = set()
         self._wake = asyncio.Event()
         self._progress: asyncio.Future[None] | None = None
+        self._watched: dict[int, asyncio.Event] = {}
         self.last_seq = 0
 
     def recover(self, states: Iterable[QueueState]) -> None:
@@ -116,17 +117,36 @@ class Backlog:
         if queue.waiting <= self._window // 2:
             self._feed(queue)
 
-    def recorded(self, queue_id: int, seqs: Iterable[int]) -> None:
+    def recorded(self, queue_id: int, seqs: Sequence[int]) -> None:
         """The outcomes of entries of a queue are on disk."""
         done = self._queues[queue_id].watermark.done
         for seq in seqs:
             done(seq)
+        if self._watched:
+            self._tell_watchers(seqs)
         self._moved.add(queue_id)
         self._report_progress()
 
     def watermark_of(self, queue_id: int) -> int:
         """The seq up to which every entry of a known queue has its outcome on disk."""
         return self._queues[queue_id].watermark.value
+
+    async def wait_recorded(self, seq: int | None, seconds: float) -> None:
+        """Return when the outcome of an entry is recorded by this process, or after so many seconds."""
+        if seq is None:
+            await asyncio.sleep(seconds)
+            return
+        recorded = self._watched.setdefault(seq, asyncio.Event())
+        try:
+            async with asyncio.timeout(seconds):
+                await recorded.wait()
+        except TimeoutError:
+            if self._watched.get(seq) is recorded:
+                del self._watched[seq]
+
+    def _tell_watchers(self, seqs: Sequence[int]) -> None:
+        for seq in self._watched.keys() & set(seqs):
+            self._watched.pop(seq).set()
 
     def progress(self) -> asyncio.Future[None]:
         """A future that is done when an outcome is recorded, or an entry admitted, after this call."""

@@ -63,6 +63,8 @@ class ChunkRun:
         self._service = service
         self._life = service.life
         self._todo = [chunk]
+        self._current: Chunk = []
+        self._index = 0
         self._unit: UnitOfWork | None = None
         self.chunk = chunk
         self.slot = slot
@@ -87,6 +89,11 @@ class ChunkRun:
     def _queue(self) -> int:
         """All of a chunk is of one tenant and service."""
         return self.chunk[0].entry.queue
+
+    @property
+    def running_entry(self) -> Entry | None:
+        """The one that an actor has, if any."""
+        return self._current[self._index].entry if self._index < len(self._current) else None
 
     async def find_event(self, event_id: UUID) -> Event | None:
         return await self._service.store.find_event(event_id)

@@ -15,7 +15,7 @@ import msgspec
 from actors.errors import ActorError
 from actors.job import Finalizer, JobCause, JobEnded, JobOutcome
 from runtime.durable.headers import Headers, headers_of
-from runtime.store.records import Batch, Event
+from runtime.store.records import Batch, Event, Result
 
 
 class ResultError(ActorError):
@@ -29,21 +29,30 @@ class Teller(Protocol):
 
 
 class Endings:
-    """The ends of one service's jobs. `finalizer` is the service's own."""
+    """The ends of one service's jobs: results that it keeps, and its own `finalizer`."""
 
-    def __init__(self, finalizer: Finalizer | None, teller: Teller, max_result_bytes: int) -> None:
+    def __init__(
+        self, teller: Teller, max_result_bytes: int, *, finalizer: Finalizer | None = None, keep_results: bool = False
+    ) -> None:
         self._finalizer = finalizer
+        self._keep_results = keep_results
         self._teller = teller
         self._max_result_bytes = max_result_bytes
 
     def concern(self, event: Event) -> bool:
-        """Whether anybody may have to be told of a job's end. A quick look."""
-        return self._finalizer is not None or event.headers is not None
+        """Whether a result may have to be kept, or anybody to be told of a job's end. A quick look."""
+        return self._keep_results or self._finalizer is not None or event.headers is not None
 
     def completed(self, batch: Batch, event: Event, result: object) -> None:
         """Put what a completed job brings about into the batch that holds its outcome. Raises ResultError."""
+        told = any(self._finalizers(headers_of(event)))
+        if not told and not self._keep_results:
+            return
         value = None if result is None else self._encode(event, result)
-        self._tell(batch, event, "completed", result=value)
+        if self._keep_results and value is not None:
+            batch.extra().results.append(Result(event.id, value))
+        if told:
+            self._tell(batch, event, "completed", result=value)
 
     def ended(self, batch: Batch, event: Event, outcome: JobOutcome, cause: JobCause) -> None:
         """The same for one that failed for good or was aborted."""

@@ -16,6 +16,8 @@ SHOWN_CHARACTERS = 50
 COUNTER_MASK = 0xFFF
 SEED_MASK = 0x7FF
 RANDOM_BYTES = 10
+MAX_ID = UUID(int=(1 << 128) - 1)
+"""Above every id."""
 RANDOM_MASK = (1 << 62) - 1
 VERSION_AND_VARIANT = 7 << 76 | 0b10 << 62
 VERSION_AND_VARIANT_MASK = 0xF << 76 | 0b11 << 62
@@ -109,6 +111,11 @@ def parse_id(text: str) -> UUID:
         shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
         raise InvalidIdError("id", f"must be a UUIDv7 such as 01890a5d-ac96-774b-bcce-b302099a8057, not {shown!r}")
     return UUID(text)
+
+
+def id_at(seconds: float) -> UUID:
+    """The smallest id of a time, in seconds since the epoch (UTC)."""
+    return UUID(int=max(0, min(int(seconds * 1000), (1 << 48) - 1)) << 80)
 
 
 def timestamp_of(made: UUID) -> float:

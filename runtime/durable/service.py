@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from actors.context import Clock
@@ -37,7 +37,12 @@ class Service:
         self.backlog = machinery.backlog
         self.suspects = machinery.suspects
         self.codec = machinery.admission.codec(definition.name)
-        self.endings = Endings(definition.finalizer, machinery.emissions, machinery.emissions.max_result_bytes)
+        self.endings = Endings(
+            machinery.emissions,
+            machinery.emissions.max_result_bytes,
+            finalizer=definition.finalizer,
+            keep_results=definition.keep_results,
+        )
         self.failures = Failures(definition.retry, self.endings, machinery.clock, machinery.random)
         self.life: object | None = None
         self._machinery = machinery
@@ -46,6 +51,7 @@ class Service:
         self._fair: FairShare[Entry] = FairShare(wake=self._pump_soon)
         self._instances = self._new_instances()
         self._slots: list[int] = []
+        self._runs: list[ChunkRun | None] = []
         self._accepting = False
         self._pumping = False
         self._quiet = asyncio.Event()
@@ -81,6 +87,7 @@ class Service:
         self._fair = self._fair.successor()
         self._instances = self._new_instances()
         self._slots = list(range(self.definition.slots))
+        self._runs = [None] * self.definition.slots
         self._since = self.clock.now()
         self._accepting = True
         self.backlog.attach(self.name, self)
@@ -145,7 +152,9 @@ class Service:
                     break
                 self._quiet.clear()
                 self.backlog.started(chunk[0].entry.queue, len(chunk))
-                ChunkRun(self, chunk, self._slots.pop()).start()
+                run = ChunkRun(self, chunk, self._slots.pop())
+                self._runs[run.slot] = run
+                run.start()
         finally:
             self._pumping = False
 
@@ -155,13 +164,18 @@ class Service:
         for taken in run.chunk:
             complete(taken, seconds.get(taken.entry.seq, 0.0))
         self._handled += len(run.chunk)
+        self._runs[run.slot] = None
         if self._accepting:
             self._slots.append(run.slot)
         self.pump()
         if not self._fair.running:
             self._quiet.set()
 
-    def recorded(self, queue: int, seqs: Iterable[int]) -> None:
+    def running_entries(self) -> Iterator[Entry]:
+        """Those whose handlers run at this moment."""
+        return (entry for run in self._runs if run is not None and (entry := run.running_entry) is not None)
+
+    def recorded(self, queue: int, seqs: Sequence[int]) -> None:
         self.backlog.recorded(queue, seqs)
 
     def cell_for(self, entry: Entry, slot: int) -> Cell:

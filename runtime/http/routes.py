@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from runtime.http.dead_messages import DEAD_MESSAGE_ROUTES
+from runtime.http.jobs import JOB_ROUTES
 from runtime.http.openapi import openapi
 from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, ReplayBody, decode_id
 from runtime.http.route import Call, Route
@@ -163,6 +164,7 @@ ROUTES = (
         errors=(404, 409, 413, 503),
     ),
     *DEAD_MESSAGE_ROUTES,
+    *JOB_ROUTES,
     Route(
         method="GET",
         path="/v1/openapi.json",

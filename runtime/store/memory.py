@@ -19,6 +19,7 @@ from runtime.errors import (
 )
 from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
 from runtime.store.memory_database import MemoryDatabase
+from runtime.store.memory_jobs import MemoryJobs
 from runtime.store.memory_members import shard_in
 from runtime.store.places import has_all_events, own_places
 from runtime.store.records import (
@@ -95,6 +96,10 @@ class MemoryStore:
         self._lease: Lease | None = None
         self._session_ended = asyncio.Event()
         self._session_ended.set()
+
+    @property
+    def jobs(self) -> MemoryJobs:
+        return MemoryJobs(self._opened)
 
     async def open(self) -> None:
         self._open = True

@@ -58,6 +58,7 @@ class MemoryDatabase:
         self.dead_letters: dict[UUID, DeadLetterView] = {}
         self.states: dict[tuple[str, str, str], StoredState] = {}
         self.members = MemoryMembers()
+        self.results: dict[UUID, bytes] = {}
         self.marks: dict[int, int] = {}
         self._queue_ids: dict[tuple[str, str], int] = {}
         self._last_seq = 0
@@ -88,12 +89,15 @@ class MemoryDatabase:
     def _write_extras(self, extras: Extras) -> None:
         for state in extras.states:
             self.states[state.service, state.tenant, state.key] = state
+        for result in extras.results:
+            self.results.setdefault(result.id, result.value)
 
     def clear_marks(self) -> None:
         self.marks = {seq: starts for seq, starts in self.marks.items() if seq not in self.outcomes}
 
     def expire(self, before: float) -> int:
         """Forget events older than a time that have ended; return how many entries."""
+        self.results = {job: value for job, value in self.results.items() if timestamp_of(job) >= before}
         forgotten = 0
         for queue in self.queues.values():
             old = [entry for entry in queue.entries if self._has_aged(entry, queue, before)]
@@ -121,6 +125,16 @@ class MemoryDatabase:
         known += [delayed.event for (name, _), delayed in self._delayed.items() if name == event_id]
         known += [self.dead_letters[event_id].event] if event_id in self.dead_letters else []
         return min(known, key=lambda event: event.attempt, default=None)
+
+    def delayed_of(self, event_id: UUID) -> Delayed | None:
+        return next((delayed for (name, _), delayed in self._delayed.items() if name == event_id), None)
+
+    def job_ids(self) -> set[UUID]:
+        """Of every job that the log knows from its first attempt on."""
+        return {name for name, attempt in (*self._log, *self._delayed) if attempt == 1}
+
+    def queue_of(self, event: Event) -> int:
+        return self._queue_ids[event.service, event.tenant]
 
     def waits_or_ran(self, event: Event) -> bool:
         name = (event.id, event.attempt)

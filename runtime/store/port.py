@@ -8,6 +8,7 @@ from uuid import UUID
 
 from actors.database import Database
 from runtime.core.lease import Lease
+from runtime.store.job_port import JobStore
 from runtime.store.membership import Arrival, Member, Profile, Taken
 from runtime.store.records import (
     Batch,
@@ -77,6 +78,9 @@ class Store(Protocol):
 
     Every method may raise `StoreUnavailableError`, after which it can be called again.
     """
+
+    @property
+    def jobs(self) -> JobStore: ...
 
     async def open(self) -> None:
         """Connect, check the server's version and bring the schema up to date. Safe to call again."""

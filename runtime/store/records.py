@@ -17,6 +17,8 @@ class OutcomeKind(enum.IntEnum):
     """Failed; another attempt waits in the delayed table."""
     DEAD = 3
     """Failed for good; the event is a dead letter."""
+    ABORTED = 4
+    """Given up by a person or a program before it was done."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -94,6 +96,13 @@ class StoredState(msgspec.Struct, frozen=True, gc=False):
     saved_at: float
 
 
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """What the handler of a job returned, as JSON."""
+
+    id: UUID
+    value: bytes
+
+
 class Extras(msgspec.Struct):
     """What few batches hold. Each list is written by a statement of its own, before the one that checks the fence.
 
@@ -102,6 +111,7 @@ class Extras(msgspec.Struct):
 
     states: list[StoredState] = msgspec.field(default_factory=list)
     """The last one of an actor counts."""
+    results: list[Result] = msgspec.field(default_factory=list)
 
     def __len__(self) -> int:
         return sum(len(getattr(self, name)) for name in self.__struct_fields__)
@@ -147,7 +157,7 @@ class Attempt(msgspec.Struct, frozen=True):
     attempt: int
     accepted_at: float
     outcome: str | None
-    """`done`, `retry`, `dead`, or None while it waits or runs."""
+    """`done`, `retry`, `dead`, `aborted`, or None while it waits or runs."""
     started_at: float | None
     finished_at: float | None
     error: str | None

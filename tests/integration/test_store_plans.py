@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from runtime.durable.ids import MAX_ID
 from runtime.store.postgres import PostgresStore
 from runtime.store.records import Batch, Delayed
 from tests.records import died, make_event, new_id
@@ -131,3 +132,20 @@ async def test_where_a_queue_stands_is_read_from_the_end_of_an_index(
 
 async def test_counting_outcomes_touches_what_came_since(filled: PostgresStore, planner: Connection) -> None:
     assert await rows_touched(planner, filled._sql["outcome_counts"], "trips", ROWS - 200, 100) <= 200 * 3
+
+
+async def test_a_look_at_a_job_touches_its_attempts(filled: PostgresStore, planner: Connection) -> None:
+    [row] = await planner.fetch("SELECT id FROM postroom.event_log LIMIT 1")
+    for name in ("find_event", "job_attempts"):
+        assert await rows_touched(planner, filled._sql[name], row["id"]) <= 5
+    assert await rows_touched(planner, filled._sql["result"], row["id"]) <= 1
+
+
+@pytest.mark.parametrize(
+    "which", [(None, None, None, None), ("trips", "t7", "Book", "completed"), ("no", None, None, None)]
+)
+async def test_a_page_of_jobs_touches_as_many_as_it_looks_at(
+    filled: PostgresStore, planner: Connection, which: tuple[str | None, ...]
+) -> None:
+    arguments = (*which, UUID(int=0), MAX_ID, 200, 50)
+    assert await rows_touched(planner, filled._sql["jobs"], *arguments) <= 200 * 8

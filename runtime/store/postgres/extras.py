@@ -28,8 +28,14 @@ def state_columns(extras: Extras, queues: QueueIds) -> Columns:
     ]
 
 
+def result_columns(extras: Extras, _queues: QueueIds) -> Columns:
+    """id, value."""
+    return [[result.id for result in extras.results], [result.value for result in extras.results]]
+
+
 WRITES: Mapping[str, tuple[str, Callable[[Extras, QueueIds], Columns]]] = {
     "states": ("write_states", state_columns),
+    "results": ("write_results", result_columns),
 }
 """By the list's name: the statement that writes it, and what makes its arguments."""
 

@@ -12,9 +12,11 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
+from runtime.durable.ids import id_at as id_at_time
 from runtime.errors import DatabaseRefusedError
 from runtime.store.postgres.partitions import (
     Partition,
@@ -59,6 +61,7 @@ class Maintenance:
             for each in expired_events(await self._partitions(self._pool.fetch, EVENTS), before):
                 dropped += await self._drop(EVENTS, each, "events_have_ended", id_at(each.lower), id_at(each.upper))
             await self._delete("delete_stray_events", before)
+            await self._delete("delete_results", id_at_time(before))
             outcomes = sorted(await self._partitions(self._pool.fetch, OUTCOMES))
             for each in outcomes:
                 dropped += await self._drop(OUTCOMES, each, "outcomes_are_orphans", each.lower, each.upper)
@@ -119,7 +122,7 @@ class Maintenance:
             await connection.execute(self._named("drop_partition", names))
         return True
 
-    async def _delete(self, name: str, bound: float) -> None:
+    async def _delete(self, name: str, bound: float | UUID) -> None:
         while len(await self._pool.fetch(self._sql[name], bound, MAX_DELETED)) == MAX_DELETED:
             pass
 

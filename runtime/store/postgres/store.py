@@ -14,6 +14,7 @@ from runtime.store.postgres.columns import entries_of
 from runtime.store.postgres.dead_letters import DeadLetters
 from runtime.store.postgres.errors import translated
 from runtime.store.postgres.fence import Fence, own_shards
+from runtime.store.postgres.jobs import PostgresJobs
 from runtime.store.postgres.maintenance import Maintenance
 from runtime.store.postgres.members import Members
 from runtime.store.postgres.migration import MIGRATIONS, Migrator
@@ -67,11 +68,16 @@ class PostgresStore:
         self._marks = StartMarks(self._system, self._sql, self._fence)
         self._maintenance = Maintenance(self._system, self._sql)
         self._dead_letters = DeadLetters(self._system, self._sql, self._writer)
+        self._jobs = PostgresJobs(self._system, self._sql)
 
     @property
     def database(self) -> AutocommitDatabase:
         """The database outside of any event."""
         return AutocommitDatabase(self._work)
+
+    @property
+    def jobs(self) -> PostgresJobs:
+        return self._jobs
 
     async def open(self) -> None:
         self._system.open()

@@ -21,7 +21,7 @@ WHERE d.id = $1;
 -- name: attempts
 -- Every attempt at an event that the log still has.
 SELECT e.attempt, e.accepted_at,
-       CASE o.kind WHEN 1 THEN 'done' WHEN 2 THEN 'retry' WHEN 3 THEN 'dead' END AS outcome,
+       CASE o.kind WHEN 1 THEN 'done' WHEN 2 THEN 'retry' WHEN 3 THEN 'dead' WHEN 4 THEN 'aborted' END AS outcome,
        o.started_at, o.finished_at, o.error
 FROM {schema}.event_log e
 LEFT JOIN {schema}.outcome o ON o.seq = e.seq
@@ -33,7 +33,7 @@ ORDER BY e.attempt;
 SELECT action, actor, at, detail FROM {schema}.audit WHERE subject = $1 ORDER BY id;
 
 -- name: replay_outcomes
--- How replays ($1) ended: 1 done, 3 dead; those still pending are left out. One that the log no longer has did end: it is
+-- How replays ($1) ended: 1 done, 3 dead, 4 aborted; those still pending are left out. One that the log no longer has did end: it is
 -- a dead letter of its own, or done.
 SELECT e.id, o.kind
 FROM {schema}.event_log e

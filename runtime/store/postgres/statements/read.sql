@@ -75,12 +75,12 @@ ORDER BY wanted.place;
 -- An event ($1) wherever it is known, the earliest attempt first.
 SELECT e.id, q.service, q.tenant, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt, e.cause, e.origin,
        coalesce(e.depth, 0), e.headers
-FROM {schema}.event_log e JOIN {schema}.queue q ON q.id = e.queue
+FROM {schema}.event_log e CROSS JOIN LATERAL (SELECT * FROM {schema}.queue WHERE id = e.queue OFFSET 0) q
 WHERE e.id = $1
 UNION ALL
 SELECT d.id, q.service, q.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.attempt, d.cause, d.origin,
        coalesce(d.depth, 0), d.headers
-FROM {schema}.delayed d JOIN {schema}.queue q ON q.id = d.queue
+FROM {schema}.delayed d CROSS JOIN LATERAL (SELECT * FROM {schema}.queue WHERE id = d.queue OFFSET 0) q
 WHERE d.id = $1
 UNION ALL
 SELECT d.id, d.service, d.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.attempt, d.cause, d.origin,
