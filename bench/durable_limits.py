@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from bench.durable import FILLER, FIRST, Work
+from runtime.core.lease import DEFAULT_SHARDS
 from runtime.durable.ids import IdSource
 from runtime.durable.journal import MAX_BATCH
-from runtime.store.postgres.columns import EVENT_COLUMNS
+from runtime.store.postgres.columns import EVENT_COLUMNS, event_values
 from runtime.store.postgres.pool import Address, Connection, connect
+from runtime.store.records import Event
 from runtime.store.sql import DEFAULT_SCHEMA
 
 COPY_BATCH = MAX_BATCH
@@ -54,9 +56,8 @@ class Copy:
     def _row(self, number: int) -> tuple[object, ...]:
         self._seq += 1
         payload = msgspec.json.encode(Work(FIRST + number, FILLER))
-        event_id = self._ids.new_id()
-        queue, shard = QUEUES[number % len(QUEUES)], number % 64
-        return event_id, 1, queue, shard, None, "Work", payload, time.time(), "app", None, None, self._seq
+        event = Event(self._ids.new_id(), "", "", None, "Work", payload, time.time(), "app")
+        return *event_values(event, QUEUES[number % len(QUEUES)], DEFAULT_SHARDS), self._seq
 
 
 _INSERT = (

@@ -18,8 +18,8 @@ PAYLOAD = b"x" * 200
 async def drain(url: str, count: int) -> float:
     """Enqueue jobs in bulk, then handle them all; returns how many a second the second part does."""
     # an extra: it must be possible to import this module without
-    from pgqueuer import AsyncpgDriver, Job, Queries, QueueManager  # type: ignore[import-not-found] # noqa: PLC0415
-    from pgqueuer.types import QueueExecutionMode  # type: ignore[import-not-found] # noqa: PLC0415
+    from pgqueuer import AsyncpgDriver, Job, Queries, QueueManager  # noqa: PLC0415
+    from pgqueuer.types import QueueExecutionMode  # noqa: PLC0415
 
     async with raw(url) as connection:
         queries = Queries(AsyncpgDriver(connection))
@@ -29,7 +29,7 @@ async def drain(url: str, count: int) -> float:
             await queries.enqueue([ENTRYPOINT] * size, [PAYLOAD] * size, [0] * size)
         manager = QueueManager(queries)
 
-        @manager.entrypoint(ENTRYPOINT)  # type: ignore[untyped-decorator] # as above
+        @manager.entrypoint(ENTRYPOINT)  # type: ignore[untyped-decorator] # its types are not looked at
         async def work(job: Job) -> None:
             del job
 

@@ -77,6 +77,11 @@ async def test_an_event_comes_back_as_it_was_stored(store: Store) -> None:
     assert await store.read_pending(entry.queue, 0, 10) == [entry]
     assert entry.event == event
 
+    others = [msgspec.structs.replace(event, id=make_event().id, tenant="two") for _ in range(3)]
+    places = await store.commit(Batch(events=others))
+    assert [place.event for place in places] == others
+    assert await store.read_pending(places[0].queue, 0, 10) == places
+
 
 async def test_an_event_stored_before_is_left_out(store: Store) -> None:
     known, new = make_events(2)
@@ -84,6 +89,13 @@ async def test_an_event_stored_before_is_left_out(store: Store) -> None:
     [place] = await store.commit(Batch(events=[known, new]))
     assert place.event == new
     assert await store.read_pending(entry.queue, 0, 10) == [entry, place]
+
+
+async def test_a_lone_event_stored_before_is_left_out(store: Store) -> None:
+    event = make_event()
+    [entry] = await store.commit(Batch(events=[event]))
+    assert await store.commit(Batch(events=[event])) == []
+    assert await store.read_pending(entry.queue, 0, 10) == [entry]
 
 
 async def test_an_event_twice_in_one_batch_is_stored_once(store: Store) -> None:
@@ -203,12 +215,13 @@ async def test_a_large_batch_keeps_order_and_leaves_out_duplicates(store: Store)
     assert await store.read_pending(places[0].queue, 0, 1000) == [*places, *again]
 
 
-async def test_a_large_batch_of_an_old_incarnation_is_refused(backend: Backend) -> None:
+@pytest.mark.parametrize("count", [1, 2, 600])
+async def test_events_of_an_old_incarnation_are_refused(backend: Backend, count: int) -> None:
     old = await backend.open_store()
     await backend.end_session(old)
     new = await backend.open_store()
     with pytest.raises(LeaseLostError):
-        await old.commit(Batch(events=make_events(600)))
+        await old.commit(Batch(events=make_events(count)))
     assert all(queue.last_seq == 0 for queue in await new.queues())
 
 

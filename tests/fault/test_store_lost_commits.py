@@ -30,10 +30,11 @@ async def proxy(database: Server, tmp_path: Path) -> AsyncIterator[CutProxy]:
 
 @pytest.fixture
 async def store(proxy: CutProxy) -> AsyncIterator[PostgresStore]:
-    """A store behind the proxy, whose write statement is prepared and whose queue is known."""
+    """A store behind the proxy, whose statements for one event and for several are prepared."""
     opened = PostgresStore(proxy.address)
     await opened.open()
     await opened.acquire_lease(uuid4())
+    await opened.commit(Batch(events=make_events(2, tenant="other")))
     yield opened
     await opened.close()
 
@@ -48,10 +49,11 @@ async def pending(store: PostgresStore, entry: Entry) -> list[Entry]:
     return await store.read_pending(entry.queue, 0, 100)
 
 
+@pytest.mark.parametrize("count", [1, 2])
 async def test_a_request_that_never_arrived_resolves_to_not_committed(
-    store: PostgresStore, proxy: CutProxy, entry: Entry
+    store: PostgresStore, proxy: CutProxy, entry: Entry, count: int
 ) -> None:
-    batch = Batch(events=make_events(2))
+    batch = Batch(events=make_events(count))
     proxy.lose(Loss.REQUEST)
     with pytest.raises(CommitUnknownError):
         await store.commit(batch)
@@ -60,10 +62,11 @@ async def test_a_request_that_never_arrived_resolves_to_not_committed(
     assert await pending(store, entry) == [entry, *places]
 
 
+@pytest.mark.parametrize("count", [1, 2])
 async def test_an_answer_that_never_arrived_resolves_to_the_places(
-    store: PostgresStore, proxy: CutProxy, entry: Entry
+    store: PostgresStore, proxy: CutProxy, entry: Entry, count: int
 ) -> None:
-    batch = Batch(events=make_events(2))
+    batch = Batch(events=make_events(count))
     proxy.lose(Loss.ANSWER)
     with pytest.raises(CommitUnknownError):
         await store.commit(batch)
@@ -73,17 +76,18 @@ async def test_an_answer_that_never_arrived_resolves_to_the_places(
     assert await pending(store, entry) == [entry, *places]
 
 
+@pytest.mark.parametrize("count", [1, 2])
 async def test_a_request_that_arrives_after_it_was_resolved_cannot_commit(
-    store: PostgresStore, proxy: CutProxy, entry: Entry
+    store: PostgresStore, proxy: CutProxy, entry: Entry, count: int
 ) -> None:
-    batch = Batch(events=make_events(2))
+    batch = Batch(events=make_events(count))
     proxy.lose(Loss.LATE_REQUEST)
     with pytest.raises(CommitUnknownError):
         await store.commit(batch)
     assert await store.resolve(batch) is None
     assert b"PR001" in await proxy.deliver_late()
     assert await pending(store, entry) == [entry]
-    assert len(await store.commit(batch)) == 2
+    assert len(await store.commit(batch)) == count
 
 
 @pytest.mark.parametrize("loss", list(Loss))

@@ -50,6 +50,25 @@ def event_columns(events: Sequence[Event], queues: QueueIds, shards: int) -> Col
     ]
 
 
+def event_values(event: Event, queue: int, shards: int) -> tuple[Any, ...]:
+    """One value for each of `EVENT_COLUMNS`."""
+    return (
+        event.id,
+        event.attempt,
+        queue,
+        shard_of(event.tenant, event.key, shards, event.id),
+        event.key,
+        event.type,
+        event.payload,
+        event.accepted_at,
+        event.enqueued_by,
+        event.cause,
+        event.origin,
+        event.depth or None,
+        event.headers,
+    )
+
+
 def shortened(columns: Columns) -> Columns:
     """`event_columns` for a statement that fills in what `same` and `present` leave out: half of what is sent."""
     ids, attempts, queue_ids, shard_ids, keys, types, payloads, accepted_at, by, *rare = columns

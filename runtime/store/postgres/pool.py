@@ -14,7 +14,7 @@ import msgspec
 
 from runtime.durable.crash_points import reach
 from runtime.errors import CommitUnknownError, StoreUnavailableError
-from runtime.store.postgres.errors import describe, ends_connection, translated
+from runtime.store.postgres.errors import describe, ends_connection, store_error, translated
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
@@ -190,13 +190,17 @@ class Pool:
         """
         connection = await self.acquire()
         try:
-            with translated(self.address.schema):
+            if self.address.pooler:
                 return await self._run(connection, sql, args)
-        except StoreUnavailableError as error:
-            if error.__cause__ is not None and ends_connection(error.__cause__):
+            return await connection.fetch(sql, *args)
+        except Exception as error:
+            seen = store_error(error, self.address.schema)
+            if isinstance(seen, StoreUnavailableError) and ends_connection(error):
                 connection.terminate()
-                raise CommitUnknownError(f"the connection was lost while committing ({error})") from error
-            raise
+                raise CommitUnknownError(f"the connection was lost while committing ({seen})") from error
+            if seen is error:
+                raise
+            raise seen from error
         finally:
             self.release(connection)
 

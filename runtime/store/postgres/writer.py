@@ -17,6 +17,7 @@ from runtime.store.postgres.columns import (
     dead_letter_columns,
     delayed_columns,
     event_columns,
+    event_values,
     outcome_columns,
     placed,
     queue_ids,
@@ -29,7 +30,7 @@ from runtime.store.postgres.fence import Fence, Gate
 from runtime.store.postgres.members import touched_of
 from runtime.store.postgres.pool import Connection, Pool, Row
 from runtime.store.postgres.queues import QueueIds
-from runtime.store.records import Batch, Entry
+from runtime.store.records import Batch, Entry, Event
 
 COPY_EVENTS = 200
 """From how many events on COPY is faster, although it takes five round trips where the statement takes one."""
@@ -116,6 +117,8 @@ class Writer:
             if len(batch.events) >= COPY_EVENTS:
                 with contextlib.suppress(asyncpg.UniqueViolationError):
                     return await self._copy(batch)
+            if len(batch.events) == len(batch) == 1:
+                return await self._append(batch.events[0])
             write = await self.prepare(batch)
             with self._fence.under(write.lease):
                 if write.extras:
@@ -123,6 +126,17 @@ class Writer:
                         return await write.send(connection)
                 rows = await self._pool.fetch_once(write.sql, *write.arguments)
         return write.places(rows[0])
+
+    async def _append(self, event: Event) -> list[Entry]:
+        """Append a lone event."""
+        lease = self._fence.require()
+        pair = event.service, event.tenant
+        queue = (await self._queues.of([pair]))[pair]
+        values = event_values(event, queue, lease.count)
+        fence = self._fence.arguments(lease, touched_of(lease, [queue], [values[SHARD]]))
+        with self._fence.under(lease):
+            rows = await self._pool.fetch_once(self._sql["write_event"], *fence, *values)
+        return [Entry(row[0], queue, event) for row in rows]
 
     async def _copy(self, batch: Batch) -> list[Entry]:
         """Append many events by COPY, which cannot leave out what was stored before: then it raises."""

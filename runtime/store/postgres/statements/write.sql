@@ -1,3 +1,12 @@
+-- name: write_event
+-- Appends a lone event: $1 to $3 are the fence. Answers its number, or nothing for a duplicate. Values instead of arrays,
+-- and no common table: a quarter of a millisecond less than the statement below takes.
+INSERT INTO {schema}.event_log
+    (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin, depth, headers, seq)
+VALUES ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, {schema}.enter($1, $2, $3, 1))
+ON CONFLICT DO NOTHING
+RETURNING seq;
+
 -- name: write_events
 -- Appends events: $1 to $3 are the fence. Answers where the log ends and which numbers were used: a duplicate uses none.
 -- A column whose values are all equal is sent as one value, one that is all null as none: unnest makes up for it with
