@@ -1,6 +1,7 @@
 """What users write against: actors, messages, references, specifications."""
 
 from actors.actor import Actor
+from actors.children import ChildCounts, ChildInfo, Exit
 from actors.context import Clock, Context, Place, Timer
 from actors.database import Database, Row
 from actors.errors import (
@@ -15,6 +16,7 @@ from actors.errors import (
     NotARequestError,
     PostroomError,
     SpecError,
+    StartIgnoredError,
     UnhandledMessageError,
 )
 from actors.handler import Handler
@@ -34,21 +36,28 @@ from actors.spec import (
     Strategy,
     Supervision,
 )
+from actors.supervisor_ref import SupervisorRef
+from actors.tree import ActorSpec, DynamicSpec, SupervisorSpec, check_tree
 
 __all__ = [
     "Actor",
     "ActorError",
+    "ActorSpec",
     "ActorStoppedError",
     "AskCycleError",
     "AutoShutdown",
     "Backoff",
     "BlockingHandlerError",
     "Bounded",
+    "ChildCounts",
+    "ChildInfo",
     "Clock",
     "Context",
     "Database",
     "Decider",
     "Directive",
+    "DynamicSpec",
+    "Exit",
     "Finalizer",
     "Handler",
     "HandlerError",
@@ -72,9 +81,13 @@ __all__ = [
     "RetryPolicy",
     "Row",
     "SpecError",
+    "StartIgnoredError",
     "Strategy",
     "Supervision",
+    "SupervisorRef",
+    "SupervisorSpec",
     "Terminated",
     "Timer",
     "UnhandledMessageError",
+    "check_tree",
 ]

@@ -16,6 +16,7 @@ from actors.spec import Supervision
 
 if TYPE_CHECKING:
     from actors.actor import Actor
+    from actors.supervisor_ref import SupervisorRef
 
 
 class Clock(Protocol):
@@ -111,7 +112,18 @@ class Context(Protocol):
         ...
 
     def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref[Any]:
-        """The reference of a service's actor, for messages in memory. A keyed service needs tenant and key."""
+        """The reference of a service's actor, for messages in memory. A keyed service needs tenant and key.
+
+        Of an actor in a tree where `service` is its path, such as `pipeline/parser`; of the present one or of the next
+        under that name, as the reference looks for it with every message.
+
+        Raises:
+            UnknownServiceError, NotFoundError: there is none.
+        """
+        ...
+
+    def supervisor(self, path: str) -> SupervisorRef:
+        """A supervisor of a tree, such as `pipeline` or `pipeline/sessions`. Raises NotFoundError."""
         ...
 
     async def spawn(

@@ -47,6 +47,13 @@ class MailboxFullError(ActorError):
         self.capacity = capacity
 
 
+class StartIgnoredError(ActorError):
+    """To be raised by `on_start`: the actor need not run now. No failure, as OTP's `ignore`; a request can start it.
+
+    For actors in trees. A child that is spawned so is not there, and who spawns it is told.
+    """
+
+
 class AskCycleError(ActorError):
     """An ask would wait for itself. `cycle` is the paths of the actors that wait for each other, in order."""
 

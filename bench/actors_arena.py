@@ -7,9 +7,10 @@ import random
 from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-from actors import Actor, ActorError, Bounded, Ref, Supervision
+from actors import Actor, ActorError, Bounded, Ref, Supervision, SupervisorRef
 from runtime.cells.cell import Cell
 from runtime.cells.children import spawn_child
+from runtime.cells.dead_messages import DeadReason
 from runtime.cells.place import DEFAULT_SUPERVISION
 from runtime.cells.run_queue import RunQueue
 from runtime.clock import SystemClock
@@ -81,6 +82,12 @@ class _Surroundings:
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
         raise ActorError(f"{cell.path} failed: {reason}") from reason
 
+    def cell_resumed(self, cell: Cell, reason: BaseException) -> None:
+        """Nothing decides so here."""
+
+    def supervisor_at(self, path: str) -> SupervisorRef:
+        raise ActorError(f"a benchmark has no supervisor {path!r}")
+
     def cell_restarted(self, cell: Cell, reason: BaseException) -> None:
         """Only durable events explain a restart, and there are none here."""
 
@@ -90,7 +97,7 @@ class _Surroundings:
     def cell_stopped(self, cell: Cell) -> None:
         """The root stops with the arena alone."""
 
-    def dropped(self, cell: Cell, message: object, reason: str) -> None:
+    def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
         raise ActorError(f"{cell.path} did not get {message!r}: {reason}")
 
 

@@ -15,10 +15,12 @@ from actors.errors import SpecError
 from actors.job import Finalizer
 from actors.message import Message
 from actors.ref import Ref
+from actors.supervisor_ref import SupervisorRef
+from actors.tree import SupervisorSpec, check_tree
 from runtime.definition import NAME, ServiceDefinition
 from runtime.errors import RuntimeFaultError
 from runtime.job import Job
-from runtime.running import Running
+from runtime.running import RESERVED, Running
 from runtime.settings import Settings
 
 
@@ -48,6 +50,7 @@ class App:
             raise SpecError("name", f"{name!r} must be a lower-case word of at most 63 letters, digits, - or _")
         self.name = name
         self._services: dict[str, ServiceDefinition] = {}
+        self._trees: list[SupervisorSpec] = []
         self._tables: list[str] = []
         self._running: Running | None = None
 
@@ -70,6 +73,22 @@ class App:
         self._services[name] = definition
         return definition
 
+    def tree(self, spec: SupervisorSpec) -> SupervisorSpec:
+        """Have a tree of actors run with the app. It starts before the services and stops after them.
+
+        `ref("pipeline/parser")` finds an actor in it, `supervisor("pipeline")` a supervisor.
+
+        Raises:
+            SpecError: the tree contradicts itself (`field` is the path), or its name is taken.
+        """
+        check_tree(spec)
+        if not NAME.fullmatch(spec.name):
+            raise SpecError("name", f"{spec.name!r} must be a lower-case word of at most 63 letters, digits, - or _")
+        if spec.name in RESERVED or any(spec.name == tree.name for tree in self._trees):
+            raise SpecError("name", f"a part of the app is named {spec.name!r} already; name the tree otherwise")
+        self._trees.append(spec)
+        return spec
+
     def tables(self, sql: str) -> None:
         """Have SQL run at every start, before the services start, in one transaction under a lock.
 
@@ -87,7 +106,9 @@ class App:
         """
         if self._running is not None:
             raise RuntimeFaultError(f"{self.name} is running already")
-        self._running = running = Running(self.name, self._services, self._tables, settings or Settings())
+        self._running = running = Running(
+            self.name, self._services, self._tables, settings or Settings(), trees=self._trees
+        )
         try:
             await running.start()
             yield running
@@ -167,8 +188,15 @@ class App:
         return [event.id for event in events]
 
     def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref:
-        """The reference of a service's actor, for messages in memory. Raises UnknownServiceError."""
+        """The reference of a service's actor, or of the actor at a path in a tree, for messages in memory.
+
+        Raises UnknownServiceError, or NotFoundError for a path.
+        """
         return self._require_running().machinery.lookup(service, tenant, key)
+
+    def supervisor(self, path: str) -> SupervisorRef:
+        """A supervisor of a tree, for operations on its children. Raises NotFoundError."""
+        return self._require_running().machinery.supervisor_at(path)
 
     def _require_running(self) -> Running:
         if self._running is None:

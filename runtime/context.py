@@ -16,6 +16,7 @@ from actors.mailbox import Bounded
 from actors.message import Message
 from actors.ref import Ref
 from actors.spec import Supervision
+from actors.supervisor_ref import SupervisorRef
 from runtime.cells.state import Command
 from runtime.errors import NotFoundError
 
@@ -40,6 +41,7 @@ class Surroundings(Protocol):
     @property
     def ref(self) -> Ref: ...
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
+    def supervisor_at(self, path: str) -> SupervisorRef: ...
     def spawn(
         self, actor: type[Actor], name: str, supervision: Supervision | None, mailbox: Bounded | None = None
     ) -> Coroutine[Any, Any, Ref]: ...
@@ -104,6 +106,9 @@ class MemoryContext:
 
     def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref:
         return self._surroundings.lookup(service, tenant, key)
+
+    def supervisor(self, path: str) -> SupervisorRef:
+        return self._surroundings.supervisor_at(path)
 
     async def spawn(
         self,

@@ -14,6 +14,7 @@ from actors.context import Clock
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Supervision
+from actors.supervisor_ref import SupervisorRef
 from runtime.cells.children import spawn_child
 from runtime.cells.place import DEFAULT_SUPERVISION
 from runtime.cells.refs import LocalRef
@@ -27,6 +28,8 @@ from runtime.durable.suspects import Suspects
 from runtime.errors import StoreUnavailableError, UnknownServiceError
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch
+from runtime.trees.directory import TreeAddress, Trees
+from runtime.trees.supervisor_ref import TreeSupervisorRef
 
 if TYPE_CHECKING:
     from runtime.cells.cell import Cell
@@ -49,14 +52,21 @@ class Machinery(msgspec.Struct, kw_only=True):
     clock: Clock
     random: random.Random
     run_queue: RunQueue
+    trees: Trees
     services: dict[str, Service] = {}
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
-        """Raises UnknownServiceError."""
+        """Raises UnknownServiceError; of a path, NotFoundError."""
+        if "/" in service:
+            return LocalRef(TreeAddress(self.trees, service))
         found = self.services.get(service)
         if found is None:
             raise UnknownServiceError(f"no service is named {service!r}")
         return LocalRef(ServiceAddress(found, tenant, key))
+
+    def supervisor_at(self, path: str) -> SupervisorRef:
+        """Raises NotFoundError."""
+        return TreeSupervisorRef(self, path)
 
     def spawn(
         self,

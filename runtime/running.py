@@ -11,6 +11,7 @@ from typing import Any
 
 from actors.database import Database
 from actors.spec import Intensity, Supervision
+from actors.tree import SupervisorSpec
 from runtime.app_operations import AppOperations
 from runtime.cells.run_queue import RunQueue
 from runtime.clock import SystemClock
@@ -37,11 +38,17 @@ from runtime.store.records import Batch, Delayed, Event
 from runtime.supervision.child import Child, ChildSpec
 from runtime.supervision.supervisor import Supervisor
 from runtime.tree import TreeNode
+from runtime.trees.directory import Trees
+from runtime.trees.making import make_supervisor
 
 ROOT_INTENSITY = Intensity(max_restarts=5, period_seconds=10.0)
 SERVICES_INTENSITY = Intensity(max_restarts=3, period_seconds=10.0)
 PART = Supervision(shutdown_seconds=10.0)
 STOP_SECONDS = 60.0
+RESERVED = frozenset(
+    {"postgres", "store", "retention", "journal", "delays", "refill", "watermarks", "suspects", "services", "http"}
+)
+"""Names of the runtime's own parts."""
 HTTP_STOP_SECONDS = 5.0
 
 
@@ -49,12 +56,18 @@ class Running:
     """An app at work. Made by `App.running`.
 
     The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `refill`, `watermarks`,
-    `suspects`, `services`, `http`. Children start in this order and stop in the reverse, so that services find
-    everything they need, and what they still have to record is written before the store closes.
+    `suspects`, the app's own trees, `services`, `http`. Children start in this order and stop in the reverse, so that
+    services find everything they need, and what they still have to record is written before the store closes.
     """
 
     def __init__(
-        self, name: str, services: Mapping[str, ServiceDefinition], tables: Sequence[str], settings: Settings
+        self,
+        name: str,
+        services: Mapping[str, ServiceDefinition],
+        tables: Sequence[str],
+        settings: Settings,
+        *,
+        trees: Sequence[SupervisorSpec] = (),
     ) -> None:
         self.name = name
         self.settings = settings
@@ -76,11 +89,14 @@ class Running:
         )
         self._in_flight = in_flight(services.values(), settings.window)
         self._services = self._build_services(services)
+        self._trees = trees
+        for tree in trees:
+            self.machinery.trees.add(make_supervisor(tree, f"{name}/{tree.name}", self.machinery))
         self.operations: Operations = AppOperations(self)
         self._http = self._build_http()
         self._root = Supervisor(
             name,
-            [ChildSpec(child, PART) for child in self._children()],
+            list(self._child_specs()),
             intensity=ROOT_INTENSITY,
             clock=self.clock,
             random=self._random,
@@ -177,6 +193,7 @@ class Running:
             clock=self.clock,
             random=self._random,
             run_queue=RunQueue(development=self.settings.development),
+            trees=Trees(self.name),
         )
 
     def _build_services(self, definitions: Mapping[str, ServiceDefinition]) -> Mapping[str, Service]:
@@ -207,8 +224,14 @@ class Running:
             max_payload_bytes=self.settings.max_payload_bytes,
         )
 
-    def _children(self) -> Iterator[Child]:
-        server, clock, machinery, http = self._server, self.clock, self.machinery, self._http
+    def _child_specs(self) -> Iterator[ChildSpec]:
+        yield from (ChildSpec(child, PART) for child in self._lower_parts())
+        for tree, supervisor in zip(self._trees, self.machinery.trees, strict=True):
+            yield ChildSpec(supervisor, tree.supervision)
+        yield from (ChildSpec(child, PART) for child in self._upper_parts())
+
+    def _lower_parts(self) -> Iterator[Child]:
+        server, clock, machinery = self._server, self.clock, self.machinery
         journal, backlog = machinery.journal, machinery.backlog
         retention = Retention(self.store, clock, self.settings.retention_days * SECONDS_PER_DAY)
         if server is not None:
@@ -234,9 +257,11 @@ class Running:
         yield Part("refill", clock=clock, work=backlog.run_refill, detail=backlog.detail)
         yield Part("watermarks", clock=clock, work=backlog.run_watermarks, draining=backlog.save_watermarks)
         yield Part("suspects", clock=clock, work=machinery.suspects.run, detail=machinery.suspects.detail)
+
+    def _upper_parts(self) -> Iterator[Child]:
         yield self._supervisor
-        if http is not None:
-            yield Part("http", clock=clock, opening=http.start, closing=partial(http.stop, HTTP_STOP_SECONDS))
+        if (http := self._http) is not None:
+            yield Part("http", clock=self.clock, opening=http.start, closing=partial(http.stop, HTTP_STOP_SECONDS))
 
     def _recover(self, found: Recovered) -> None:
         self.backlog.recover(found.queues)

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from actors.children import Exit
+
 Kind = Literal["supervisor", "service", "actor", "part"]
 """`part` is a piece of the runtime itself: store, journal, dispatcher, HTTP."""
 
@@ -23,6 +25,8 @@ class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
     last_reason: str | None = None
     """Why it was restarted last, as `ExceptionType: message`, without a stack."""
     last_restart_at: float | None = None
+    exits: tuple[Exit, ...] = ()
+    """The last ends of its lives, as its supervisor saw them, oldest first."""
     mailbox_depth: int | None = None
     oldest_message_seconds: float | None = None
     handled: int | None = None

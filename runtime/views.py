@@ -54,6 +54,14 @@ class Discarded(msgspec.Struct, frozen=True):
     state: DeadLetterState = "discarded"
 
 
+class ExitJson(msgspec.Struct, frozen=True):
+    """One end of a life; see `actors.Exit`."""
+
+    at: Time
+    reason: str
+    explained: bool
+
+
 class TreeJson(msgspec.Struct, frozen=True, kw_only=True):
     """One supervised part of the process, with the parts below it; see `runtime.tree.TreeNode`."""
 
@@ -65,6 +73,7 @@ class TreeJson(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     last_reason: str | None
     last_restart_at: Time | None
+    exits: tuple[ExitJson, ...]
     mailbox_depth: int | None
     oldest_message_seconds: float | None
     handled: int | None

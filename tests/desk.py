@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from actors.children import Exit
 from actors.spec import Metadata
 from runtime.cells.dead_messages import DeadMessages, DeadMessagesFound
 from runtime.errors import (
@@ -82,6 +83,10 @@ class Desk:
             restarts=2,
             last_reason="ValueError: [red]no delay[/red]\x1b[31m",
             last_restart_at=BORN + 1,
+            exits=(
+                Exit(BORN, "OSError: gone\x1b[31m"),
+                Exit(BORN + 1, "ValueError: [red]no delay[/red]", explained=True),
+            ),
             mailbox_depth=7,
             oldest_message_seconds=0.25,
             handled=26398,

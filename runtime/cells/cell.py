@@ -19,17 +19,17 @@ from runtime.cells.asking import Adopted, cancelled_from_within, explain
 from runtime.cells.dead_messages import DeadReason
 from runtime.cells.development import handle
 from runtime.cells.letter import Letter, abandon, message_of
-from runtime.cells.life import CellLife
 from runtime.cells.mailbox import Mail, MailboxStatistics
 from runtime.cells.place import BUSY, DEFAULT_SUPERVISION, IDLE, NEW, READY
 from runtime.cells.refs import CellRef
+from runtime.cells.rest import CellRest
 from runtime.cells.run_queue import MAX_MAILBOXES, Runner
 from runtime.cells.state import Record
 from runtime.cells.within import within
 from runtime.tree import TreeNode
 
 
-class Cell(CellLife):
+class Cell(CellRest):
     """An actor's place. It outlives the instances of the actor class, and so do its mailbox and its reference."""
 
     __slots__ = ()
@@ -164,7 +164,7 @@ class Cell(CellLife):
                         if not item.reply.done():
                             item.reply.set_result(result)
                         mail = self.mail
-                    while mail and handled < limit:
+                    while mail and handled < limit and not self.control:
                         item = mail.popleft()
                         handled += 1
                         method = methods.get(type(item))
@@ -178,8 +178,6 @@ class Cell(CellLife):
                             await self._deliver(instance, item)
                         if context != base or runner.cancelling():
                             changed = True
-                            break
-                        if self.control:
                             break
                 except asyncio.CancelledError as error:
                     await self._cancelled(item, error)
@@ -237,12 +235,12 @@ class Cell(CellLife):
         mail.succeed(result)
 
     async def _cancelled(self, item: Any, error: asyncio.CancelledError) -> None:
-        hung, self.hung = self.hung, None
-        if self.stopping or hung is not None:
+        cut, self.cut = self.cut, None
+        if self.stopping or cut is not None:
             if self.runner is not None:
                 self.runner.uncancel()
-            if hung is not None:
-                await self._failed(item, hung)
+            if cut is not None:
+                await self._failed(item, cut)
             else:
                 abandon(item, ActorStoppedError(f"{self.path} was stopped"))
         elif self.queue.closed:
@@ -266,11 +264,12 @@ class Cell(CellLife):
     def _watch_progress(self, runner: Runner) -> asyncio.TimerHandle:
         """Cancel the handler when its time is up."""
         loop, seconds = asyncio.get_running_loop(), self.supervision.hang_seconds
-        kind = type(message_of(self.mail[0])).__name__ if self.mail else "a request"
+        item = self.adopted.letter if self.adopted is not None else self.mail[0] if self.mail else None
+        kind = "a hook" if item is None else type(message_of(item)).__name__
 
         def hung() -> None:
             if self.runner is runner:
-                self.hung = HandlerHungError(self.path, kind, seconds)
+                self.cut = HandlerHungError(self.path, kind, seconds)
                 runner.cancel()
 
         return loop.call_later(seconds, hung)

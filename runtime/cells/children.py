@@ -14,12 +14,13 @@ from actors.errors import ActorStoppedError, SpecError
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Directive, Intensity, Restart, Supervision
+from actors.supervisor_ref import SupervisorRef
 from runtime.cells.dead_messages import DeadReason
 from runtime.cells.refs import CellRef
 from runtime.cells.state import QuitError
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
-from runtime.core.supervision_errors import EscalatedError, RestartLimitError
+from runtime.core.supervision_errors import EscalatedError, RestartLimitError, describe
 from runtime.tree import TreeNode
 
 if TYPE_CHECKING:
@@ -157,6 +158,9 @@ class Children:
     def cell_restarted(self, cell: Cell, reason: BaseException) -> None:
         """Nothing to do: only events explain a restart, and a spawned actor gets none."""
 
+    def cell_resumed(self, cell: Cell, reason: BaseException) -> None:
+        LOGGER.warning("%s failed and goes on: %s", cell.path, describe(reason))
+
     def cell_stopped(self, cell: Cell) -> None:
         self.forget(cell)
 
@@ -170,6 +174,9 @@ class Children:
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
         return self._machinery.lookup(service, tenant, key)
+
+    def supervisor_at(self, path: str) -> SupervisorRef:
+        return self._machinery.supervisor_at(path)
 
     def spawn(
         self,

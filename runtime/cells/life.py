@@ -23,7 +23,7 @@ from actors.spec import Directive
 from runtime.cells.dead_messages import DeadReason
 from runtime.cells.letter import abandon, message_of
 from runtime.cells.place import BUSY, FAILED, IDLE, NEW, READY, STOPPED, CellPlace
-from runtime.cells.state import QUIT, RESTART, STOP, QuitError, Record
+from runtime.cells.state import QUIT, REST, RESTART, STOP, QuitError, Record
 from runtime.cells.within import ENDED, begin_within, within
 from runtime.core.supervision_errors import glimpse
 
@@ -74,7 +74,7 @@ class CellLife(CellPlace):
         self.command(STOP)
         if self._stopped is None:
             self._stopped = asyncio.get_running_loop().create_future()
-        if not await _within_seconds(self._stopped, shutdown_seconds):
+        if not await within_seconds(self._stopped, shutdown_seconds):
             await self._kill(self._stopped, shutdown_seconds)
 
     def stop_failed(self) -> None:
@@ -134,6 +134,15 @@ class CellLife(CellPlace):
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(None)
 
+    def come_to_rest(self) -> None:
+        """This life has ended, and the place waits for the next one."""
+        self.state = FAILED
+        if self.record is None:
+            self.record = Record()
+        rested, self._stopped = self._stopped, None
+        if rested is not None and not rested.done():
+            rested.set_result(None)
+
     def _stop_at_once(self) -> bool:
         if self.state is STOPPED:
             return True
@@ -149,7 +158,7 @@ class CellLife(CellPlace):
     async def _kill(self, stopped: asyncio.Future[None], after_seconds: float) -> None:
         LOGGER.warning("%s did not stop within %s s and is cancelled", self.path, after_seconds)
         self.cancel()
-        if not await _within_seconds(stopped, KILL_SECONDS):
+        if not await within_seconds(stopped, KILL_SECONDS):
             LOGGER.error("%s ignores its cancellation and is abandoned", self.path)
             self.become_stopped("it ignored its cancellation")
 
@@ -163,6 +172,9 @@ class CellLife(CellPlace):
             if command is STOP:
                 await self._end_life(None)
                 self.become_stopped(None)
+            elif command is REST:
+                await self._end_life(None)
+                self.come_to_rest()
             elif self.instance is None or self.stopping:
                 pass  # what it was about has ended
             elif command is QUIT:
@@ -173,11 +185,14 @@ class CellLife(CellPlace):
                 notices.append(command)
         self.put_first(notices)
         await self._live()
+        if self.control and self.state is FAILED:  # it could not begin, and somebody waits for it to rest
+            await self.attend()
 
     async def crashed(self, reason: Any, *, explained: bool) -> None:
         """End this life over an exception, or RESTART, and begin the next one if it is to begin at once."""
         decider = self.supervision.decider
         if (decider.rules or decider.otherwise is not RESTART_CHILD) and not explained and self._resumes(reason):
+            self.owner.cell_resumed(cast("Any", self), reason)
             return
         if reason is RESTART:
             reason, explained = ActorError(f"{self.path}: it asked for its restart"), True
@@ -318,13 +333,14 @@ class CellLife(CellPlace):
             if awaited is not ENDED:
                 await within(context, coroutine, awaited)
         except asyncio.CancelledError:
-            runner = asyncio.current_task()
-            if not self.stopping or runner is None:
+            cut, self.cut = self.cut, None
+            if (self.stopping or cut is not None) and self.runner is not None:
+                self.runner.uncancel()
+            elif self.queue.closed:
                 raise
-            runner.uncancel()
-            raise ActorError(f"{self.path}: a hook was cancelled because it took too long") from None
+            raise cut or ActorError(f"{self.path}: a hook was cancelled") from None
 
 
-async def _within_seconds(future: asyncio.Future[None], seconds: float) -> bool:
+async def within_seconds(future: asyncio.Future[None], seconds: float) -> bool:
     await asyncio.wait({future}, timeout=None if math.isinf(seconds) else seconds)
     return future.done()

@@ -15,6 +15,7 @@ from actors.mailbox import Bounded
 from actors.message import Message
 from actors.ref import Ref
 from actors.spec import Supervision
+from actors.supervisor_ref import SupervisorRef
 from runtime.cells.asking import Adopted
 from runtime.cells.children import Children
 from runtime.cells.mailbox_limit import MailboxLimit
@@ -39,8 +40,8 @@ class CellPlace:
         "children",
         "clock",
         "control",
+        "cut",
         "handled",
-        "hung",
         "inbox",
         "instance",
         "key",
@@ -121,7 +122,8 @@ class CellPlace:
         self.record: Record | None = None
         self.runner: Runner | None = None
         self.adopted: Adopted | None = None
-        self.hung: BaseException | None = None
+        self.cut: BaseException | None = None
+        """Why what it does at this moment is being cancelled."""
         self._failure: BaseException | None = None
         self.on_started: Callable[[BaseException | None], None] | None = None
         """Told how the start ends, which somebody waits for."""
@@ -161,6 +163,9 @@ class CellPlace:
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
         return self.owner.lookup(service, tenant, key)
+
+    def supervisor_at(self, path: str) -> SupervisorRef:
+        return self.owner.supervisor_at(path)
 
     def new_context(self) -> MemoryContext:
         return MemoryContext(cast("Any", self))

@@ -11,6 +11,7 @@ from actors.errors import ActorError
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Supervision
+from actors.supervisor_ref import SupervisorRef
 from runtime.cells.dead_messages import DeadReason
 from runtime.core.supervision_errors import Glimpse, describe_glimpse
 
@@ -40,6 +41,10 @@ class Owner(Protocol):
         """It crashed over a durable event and has a fresh instance already."""
         ...
 
+    def cell_resumed(self, cell: Cell, reason: BaseException) -> None:
+        """It failed, and goes on with the state it has, as its decider says."""
+        ...
+
     def quits(self, cell: Cell) -> BaseException | None:
         """It wants to stop of its own accord. None lets it; a reason makes that a failure of this life."""
         ...
@@ -53,6 +58,8 @@ class Owner(Protocol):
         ...
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
+
+    def supervisor_at(self, path: str) -> SupervisorRef: ...
 
     def spawn(
         self,
@@ -72,11 +79,13 @@ class Command(enum.Enum):
     """Stop, as the owner wants."""
     QUIT = enum.auto()
     """Stop, as the actor itself wants."""
+    REST = enum.auto()
+    """End this life, as the owner wants, and keep the place for the next one."""
     RESTART = enum.auto()
     """Restart, as the actor itself wants."""
 
 
-STOP, QUIT, RESTART = Command
+STOP, QUIT, REST, RESTART = Command
 
 
 class QuitError(ActorError):

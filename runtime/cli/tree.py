@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 from rich.tree import Tree
 
-from runtime.cli.output import age, duration, examples, json_option, print_json, printable, show
+from runtime.cli.output import age, duration, examples, json_option, moment, print_json, printable, show
 from runtime.cli.target import connect, target_options
 from runtime.views import TreeJson
 
@@ -16,12 +16,14 @@ STATE_STYLES = {"running": "green", "starting": "yellow", "restarting": "yellow"
 @click.command(
     epilog=examples(
         "postroom tree",
+        "postroom tree --exits",
         "postroom tree --app flights --json",
     ),
 )
+@click.option("--exits", is_flag=True, help="Show the last ends of each part, with the reason.")
 @target_options
 @json_option
-def tree(app: str | None, url: str | None, *, as_json: bool) -> None:
+def tree(app: str | None, url: str | None, *, exits: bool, as_json: bool) -> None:
     """Show the parts of a running app.
 
     Each line names a part, its kind and state, how long it has lived, how often it was restarted and why last, and
@@ -31,18 +33,20 @@ def tree(app: str | None, url: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(root)
         return
-    show(draw(root))
+    show(draw(root, exits=exits))
 
 
-def draw(node: TreeJson) -> Tree:
+def draw(node: TreeJson, *, exits: bool) -> Tree:
     drawn = Tree(_line(node))
-    _add_children(drawn, node)
+    _add_below(drawn, node, exits=exits)
     return drawn
 
 
-def _add_children(drawn: Tree, node: TreeJson) -> None:
+def _add_below(drawn: Tree, node: TreeJson, *, exits: bool) -> None:
+    for ended in node.exits if exits else ():
+        drawn.add(Text(f"{moment(ended.at)}  {printable(ended.reason)}", style="dim"))
     for child in node.children:
-        _add_children(drawn.add(_line(child)), child)
+        _add_below(drawn.add(_line(child)), child, exits=exits)
     hidden = node.children_total - len(node.children)
     if hidden > 0:
         drawn.add(Text(f"and {hidden:,} more", style="dim"))

@@ -35,6 +35,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from actors.errors import StartIgnoredError
 from actors.spec import Directive
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
@@ -44,7 +45,6 @@ from runtime.core.supervision_errors import (
     EscalatedError,
     NoSuchChildError,
     RestartLimitError,
-    StartIgnoredError,
     describe,
 )
 from runtime.core.supervision_events import (

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 
-import msgspec
-
+from actors.children import Exit
 from actors.spec import Directive, Restart, Supervision
 from runtime.core.supervision_errors import is_normal
 from runtime.core.supervision_events import ChildExited
@@ -20,15 +19,6 @@ class ChildState(enum.StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     STOPPING = "stopping"
-
-
-class Exit(msgspec.Struct, frozen=True):
-    """One end of a life, or one start that failed. `at` is seconds since the epoch (UTC)."""
-
-    at: float
-    reason: str
-    explained: bool = False
-    """A durable event's failure accounts for it; it was not charged to the intensity."""
 
 
 class ChildRecord:

@@ -19,17 +19,17 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, ClassVar
 
-from actors.errors import SpecError
+from actors.children import Exit
+from actors.errors import SpecError, StartIgnoredError
 from actors.spec import Directive, Intensity, Supervision
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
-from runtime.core.supervision_child import EXITS_KEPT, ChildRecord, ChildState, Exit
+from runtime.core.supervision_child import EXITS_KEPT, ChildRecord, ChildState
 from runtime.core.supervision_errors import (
     ChildConflictError,
     EscalatedError,
     NoSuchChildError,
     RestartLimitError,
-    StartIgnoredError,
     describe,
 )
 from runtime.core.supervision_events import (

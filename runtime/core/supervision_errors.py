@@ -61,10 +61,6 @@ class StartTimeoutError(SupervisionError):
         self.child = child
 
 
-class StartIgnoredError(SupervisionError):
-    """To be raised by a child's start: it need not run now. No failure, as OTP's `ignore`; a request can start it."""
-
-
 class NoSuchChildError(SupervisionError, LookupError):
     """The supervisor has no child of that name."""
 

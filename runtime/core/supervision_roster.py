@@ -6,9 +6,10 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from actors.children import Exit
 from actors.errors import SpecError
 from actors.spec import Strategy, Supervision
-from runtime.core.supervision_child import EXITS_KEPT, ChildRecord, ChildState, Exit
+from runtime.core.supervision_child import EXITS_KEPT, ChildRecord, ChildState
 
 
 class Roster:

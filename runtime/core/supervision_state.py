@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from random import Random
 
+from actors.children import Exit
 from actors.errors import SpecError
 from actors.spec import AutoShutdown, Intensity, Strategy, Supervision
-from runtime.core.supervision_child import ChildRecord, ChildState, Exit
+from runtime.core.supervision_child import ChildRecord, ChildState
 from runtime.core.supervision_roster import Roster
 from runtime.core.supervision_waits import Waits
 

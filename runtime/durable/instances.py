@@ -16,12 +16,14 @@ from actors.context import Clock
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Restart, Supervision
+from actors.supervisor_ref import SupervisorRef
 from runtime.cells.cell import Cell
 from runtime.cells.dead_messages import DeadReason
 from runtime.cells.routing import Routing, consistent_slot, shortest
 from runtime.cells.run_queue import RunQueue
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
+from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
 from runtime.errors import InvalidInputError
 from runtime.tree import TreeNode
@@ -41,6 +43,7 @@ class Environment(Protocol):
     @property
     def run_queue(self) -> RunQueue: ...
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
+    def supervisor_at(self, path: str) -> SupervisorRef: ...
     def spawn(
         self,
         parent: Cell,
@@ -146,6 +149,9 @@ class Instances:
     def cell_restarted(self, cell: Cell, reason: BaseException) -> None:  # noqa: ARG002 # the protocol's signature
         self._on_restart(reason)
 
+    def cell_resumed(self, cell: Cell, reason: BaseException) -> None:
+        LOGGER.warning("%s failed and goes on: %s", cell.path, describe(reason))
+
     def cell_stopped(self, cell: Cell) -> None:
         self._forget(cell)
 
@@ -157,6 +163,9 @@ class Instances:
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
         return self._environment.lookup(service, tenant, key)
+
+    def supervisor_at(self, path: str) -> SupervisorRef:
+        return self._environment.supervisor_at(path)
 
     def spawn(
         self,

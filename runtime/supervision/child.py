@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from actors.spec import Supervision
-from runtime.core.supervision_child import Exit
 from runtime.tree import TreeNode
 
 
@@ -56,21 +54,10 @@ class ChildSpec(msgspec.Struct, frozen=True):
     supervision: Supervision = Supervision()
 
 
-class ChildInfo(msgspec.Struct, frozen=True):
-    """One line of `Supervisor.which_children`."""
+@runtime_checkable
+class KeepsPlace(Protocol):
+    """A child that keeps something between its lives, such as messages that wait for the next one."""
 
-    name: str
-    state: str
-    supervision: Supervision
-    restarts: int
-    exits: Sequence[Exit]
-    """The last ends of its lives, oldest first."""
-
-
-class ChildCounts(msgspec.Struct, frozen=True):
-    """As OTP's count_children: `specs` is all children, `active` those that run."""
-
-    specs: int
-    active: int
-    supervisors: int
-    workers: int
+    def retire(self) -> None:
+        """It is down and there is no next life, unless a request brings it back. Safe twice."""
+        ...

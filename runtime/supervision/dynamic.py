@@ -13,6 +13,7 @@ from itertools import islice
 from random import Random
 from typing import Generic, ParamSpec, TypeVar
 
+from actors.children import ChildCounts, ChildInfo
 from actors.spec import Intensity, Supervision
 from runtime.clock import Clock
 from runtime.core.supervision_dynamic import DynamicMachine
@@ -42,7 +43,7 @@ from runtime.core.supervision_events import (
 )
 from runtime.core.supervision_state import Phase
 from runtime.errors import ConflictError
-from runtime.supervision.child import Child, ChildCounts, ChildInfo, OnExit
+from runtime.supervision.child import Child, KeepsPlace, OnExit
 from runtime.supervision.log import log_end, log_event
 from runtime.supervision.node import MAX_CHILDREN_SHOWN, child_node, child_state
 from runtime.supervision.operations import Operations, StartHere, raise_interrupt
@@ -167,6 +168,10 @@ class DynamicSupervisor(Generic[P, C]):
         await result(answer)
         return child
 
+    def child(self, name: str) -> C | None:
+        """The child of that name, whether it runs or waits for its restart."""
+        return self._children.get(name)
+
     async def terminate_child(self, name: str) -> None:
         """Stop a child and forget it; one that waits for its restart is just forgotten.
 
@@ -216,12 +221,16 @@ class DynamicSupervisor(Generic[P, C]):
             case Answer(ticket=ticket, error=error):
                 self._requests.answer(ticket, error)
             case Forget(name=name):
-                self._children.pop(name, None)
+                self._forget(name)
             case Escalate(reason=reason):
                 log_end(reason)
                 self._end(reason)
             case Stopped():
                 self._end(None)
+
+    def _forget(self, name: str) -> None:
+        if isinstance(child := self._children.pop(name, None), KeepsPlace):
+            child.retire()
 
     async def _start_here(self, operation: StartChild, child: C) -> None:
         """Start a child in the caller's task. A cancellation of that task is the caller's own, and raised again."""

@@ -52,5 +52,6 @@ def child_node(node: TreeNode, record: ChildRecord, due_at: float | None, now: f
         restarts=record.restarts,
         last_reason=record.restart_reason or record.last_reason,
         last_restart_at=record.last_restart_at,
+        exits=record.exits,
         detail=detail,
     )

@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from random import Random
 
+from actors.children import ChildCounts, ChildInfo
 from actors.errors import SpecError
 from actors.spec import AutoShutdown, Intensity, Strategy
 from runtime.clock import Clock
@@ -50,7 +51,7 @@ from runtime.core.supervision_events import (
 )
 from runtime.core.supervision_state import Phase
 from runtime.errors import ConflictError
-from runtime.supervision.child import Child, ChildCounts, ChildInfo, ChildSpec, OnExit
+from runtime.supervision.child import Child, ChildSpec, KeepsPlace, OnExit
 from runtime.supervision.dynamic import DynamicSupervisor
 from runtime.supervision.log import log_end, log_event
 from runtime.supervision.node import MAX_CHILDREN_SHOWN, child_state, with_children
@@ -59,7 +60,7 @@ from runtime.supervision.requests import Requests, result
 from runtime.supervision.task import TaskChild
 from runtime.tree import Kind, TreeNode
 
-__all__ = ["Child", "ChildCounts", "ChildInfo", "ChildSpec", "OnExit", "Supervisor", "TaskChild"]
+__all__ = ["Child", "ChildSpec", "OnExit", "Supervisor", "TaskChild"]
 
 
 class Supervisor:
@@ -84,6 +85,7 @@ class Supervisor:
         self.name = name
         self._kind: Kind = kind
         self._strategy = strategy
+        self.auto_shutdown = auto_shutdown
         self._clock = clock
         self._since = clock.now()
         self._children = {spec.child.name: spec.child for spec in children}
@@ -102,6 +104,8 @@ class Supervisor:
         self._operation: StartChild | StopChild | None = None
         self._operations = Operations(self._cancelled_from_outside)
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._keeping: set[str] = set()
+        """Children that keep their place and may be down."""
         self._requests = Requests(self._feed)
         self._failure: BaseException | None = None
         self._stop_asked = False
@@ -181,6 +185,10 @@ class Supervisor:
         self._children[spec.child.name] = spec.child
         await result(answer)
 
+    def child(self, name: str) -> Child | None:
+        """The child of that name, whether it runs or not."""
+        return self._children.get(name)
+
     async def terminate_child(self, name: str) -> None:
         """Stop a child; it stays down until `restart_child`. A temporary child is removed.
 
@@ -244,6 +252,10 @@ class Supervisor:
     def _feed(self, event: Event) -> None:
         for instruction in self._machine.handle(event, now=self._clock.monotonic(), at=self._clock.now()):
             self._carry_out(instruction)
+        if isinstance(event, ChildStarted | ChildStartFailed | ChildExited | ChildStopped):
+            self._keeping.add(event.name)
+        if self._keeping:
+            self._retire_those_without_a_next_life()
         log_event(self.name, event, starting=self._started is not None)
 
     def _carry_out(self, instruction: Instruction) -> None:  # noqa: C901  # one case for each instruction
@@ -261,7 +273,8 @@ class Supervisor:
             case Answer(ticket=ticket, error=error):
                 self._requests.answer(ticket, error)
             case Forget(name=name):
-                del self._children[name]
+                if isinstance(child := self._children.pop(name), KeepsPlace):
+                    child.retire()
             case Started():
                 self._tell_started(None)
             case Escalate(reason=reason):
@@ -273,6 +286,15 @@ class Supervisor:
                 self._work.set()
             case Stopped():
                 self._work.set()
+
+    def _retire_those_without_a_next_life(self) -> None:
+        for name in tuple(self._keeping):
+            record, child = self._machine.children.get(name), self._children.get(name)
+            if record is not None and not record.up and record.active:
+                continue  # it waits for its restart
+            self._keeping.discard(name)
+            if (record is None or not record.up) and isinstance(child, KeepsPlace):
+                child.retire()
 
     async def _run(self) -> None:
         try:

@@ -100,6 +100,19 @@ async def test_the_tree_shows_each_part_with_its_last_restart(app: str) -> None:
     assert "and 2 more" in more
 
 
+async def test_the_tree_shows_the_last_exits_where_they_are_asked_for(app: str) -> None:
+    assert "OSError" not in (await postroom("tree")).stdout
+    lines = (await postroom("tree", "--exits")).stdout.splitlines()
+    assert "2023-11-14 22:13:20Z  OSError: gone\\x1b[31m" in lines[2]
+    assert "2023-11-14 22:13:21Z  ValueError: [red]no delay[/red]" in lines[3]
+    [leaf] = (await answer("tree"))["children"]
+    assert leaf["exits"][1] == {
+        "at": "2023-11-14T22:13:21.250000Z",
+        "reason": "ValueError: [red]no delay[/red]",
+        "explained": True,
+    }
+
+
 async def test_what_others_wrote_cannot_drive_the_terminal(app: str) -> None:
     result = await postroom("tree")
     assert "\x1b" not in result.stdout

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.errors import PostroomError
+from actors.errors import PostroomError, StartIgnoredError
 from actors.spec import AutoShutdown, Backoff, Decider, Directive, Intensity, Restart, Strategy, Supervision
 from runtime.core.backoff import delay_seconds
 from runtime.core.supervision import SupervisorMachine
@@ -18,7 +18,6 @@ from runtime.core.supervision_errors import (
     EscalatedError,
     RestartLimitError,
     ShutdownError,
-    StartIgnoredError,
 )
 from runtime.core.supervision_events import (
     AddRequested,

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
-from actors import Actor, ActorError, Backoff, Bounded, Ref, Request, Supervision
+from actors import Actor, ActorError, Backoff, Bounded, Ref, Request, Supervision, SupervisorRef
 from runtime.cells.cell import Cell
 from runtime.cells.children import spawn_child
 from runtime.cells.dead_messages import DeadReason
@@ -27,6 +27,7 @@ class Arena:
         self.random = random.Random(0)
         self.run_queue = RunQueue(inline_asks=inline_asks, development=development)
         self.failures: list[BaseException] = []
+        self.resumed: list[BaseException] = []
         self.dropped_messages: list[tuple[str, object, DeadReason]] = []
         self.root = Cell(
             "root", Root, service="root", tenant=None, key=None, owner=self, run_queue=self.run_queue, clock=self.clock
@@ -52,6 +53,12 @@ class Arena:
 
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
         self.failures.append(reason)
+
+    def cell_resumed(self, cell: Cell, reason: BaseException) -> None:
+        self.resumed.append(reason)
+
+    def supervisor_at(self, path: str) -> SupervisorRef:
+        raise ActorError(f"there is no supervisor {path!r}")
 
     def cell_restarted(self, cell: Cell, reason: BaseException) -> None: ...
 

@@ -11,9 +11,9 @@ from random import Random
 
 import pytest
 
-from actors.errors import SpecError
+from actors.errors import SpecError, StartIgnoredError
 from actors.spec import Backoff, Intensity, Restart, Supervision
-from runtime.core.supervision_errors import RestartLimitError, StartIgnoredError, StartTimeoutError
+from runtime.core.supervision_errors import RestartLimitError, StartTimeoutError
 from runtime.errors import ConflictError, NotFoundError
 from runtime.supervision.dynamic import DynamicSupervisor
 from runtime.supervision.supervisor import ChildSpec, OnExit

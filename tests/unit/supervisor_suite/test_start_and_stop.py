@@ -7,8 +7,9 @@ import math
 
 import pytest
 
+from actors.errors import StartIgnoredError
 from actors.spec import Restart, Strategy, Supervision
-from runtime.core.supervision_errors import RestartLimitError, StartIgnoredError, StartTimeoutError
+from runtime.core.supervision_errors import RestartLimitError, StartTimeoutError
 from runtime.errors import ConflictError
 from runtime.supervision.supervisor import ChildSpec
 from tests.unit.supervisor_suite.scene import AT_ONCE, BOOM, Scene, Worker, looked_after, nested

@@ -1,0 +1,160 @@
+"""An actor as a child in a tree of supervisors.
+
+The place of the actor, with its mailbox and its reference, outlasts what its supervisor does to it: a crash, a restart
+together with its siblings, a stop and a start by request. While its next life is due, messages wait; when its
+supervisor has decided that there is none, it retires: they become dead letters, and who watches it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Protocol
+
+from actors.actor import Actor
+from actors.mailbox import Bounded
+from actors.ref import Ref
+from actors.spec import Restart, Supervision
+from actors.supervisor_ref import SupervisorRef
+from actors.tree import ActorSpec
+from runtime.cells.cell import Cell
+from runtime.cells.dead_messages import DeadReason
+from runtime.cells.state import QuitError
+from runtime.core.supervision_errors import ChildStuckError
+from runtime.supervision.child import OnExit
+from runtime.tree import TreeNode
+
+if TYPE_CHECKING:
+    from runtime.machinery import Machinery
+
+
+class Reports(Protocol):
+    """Whom an actor tells what it did without ending."""
+
+    def explained_exit(self, name: str, reason: BaseException) -> None: ...
+    def resumed(self, name: str, reason: BaseException) -> None: ...
+
+
+class ActorChild:
+    """See the module. `supervisor` is set by whoever puts it below one."""
+
+    supervisor: Reports
+
+    def __init__(self, spec: ActorSpec, path: str, machinery: Machinery) -> None:
+        self.name = spec.name
+        self.path = path
+        self._spec = spec
+        self._machinery = machinery
+        self._on_exit: OnExit | None = None
+        self._cell = self._new_cell()
+
+    @property
+    def ref(self) -> Ref:
+        return self._cell.ref
+
+    @property
+    def cell(self) -> Cell:
+        return self._cell
+
+    async def start(self, on_exit: OnExit) -> None:
+        """Return when `on_start` has; raises what it raised."""
+        if self._cell.stopped:
+            if self._cell.runner is None:
+                self._cell.revive()
+            else:  # a handler that ignores its cancellation is still in there
+                self._cell = self._new_cell()
+                self._cell.revive()
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def report(error: BaseException | None) -> None:
+            if started.done():
+                return
+            if error is None:
+                self._on_exit = on_exit  # at once: the first message may be the end
+                started.set_result(None)
+            else:
+                started.set_exception(error)
+
+        self._cell.start(report)
+        try:
+            await started
+        except BaseException:
+            self._on_exit = None
+            await self._cell.rest(0.0)
+            raise
+
+    async def stop(self, shutdown_seconds: float) -> None:
+        """Raises ChildStuckError where a handler ignores its cancellation."""
+        self._on_exit = None
+        await self._cell.rest(shutdown_seconds)
+        if self._cell.stopped and self._cell.runner is not None:
+            raise ChildStuckError(self.path)
+
+    def retire(self) -> None:
+        self._cell.stop_failed()
+
+    def node(self) -> TreeNode:
+        return self._cell.node()
+
+    def _new_cell(self) -> Cell:
+        spec, machinery = self._spec, self._machinery
+        cell = Cell(
+            self.path,
+            spec.actor,
+            service=self.path.partition("/")[2],
+            tenant=None,
+            key=None,
+            owner=self,
+            run_queue=machinery.run_queue,
+            clock=machinery.clock,
+            supervision=spec.supervision,
+            mailbox=spec.mailbox,
+        )
+        cell.stop_failed()  # until it is started, nobody can send it anything
+        return cell
+
+    # What its place asks of its owner
+
+    def cell_failed(self, cell: Cell, reason: BaseException) -> None:
+        self._ended(cell, None if isinstance(reason, QuitError) else reason)
+
+    def cell_restarted(self, cell: Cell, reason: BaseException) -> None:
+        if cell is self._cell:
+            self.supervisor.explained_exit(self.name, reason)
+
+    def cell_resumed(self, cell: Cell, reason: BaseException) -> None:
+        if cell is self._cell:
+            self.supervisor.resumed(self.name, reason)
+
+    def cell_stopped(self, cell: Cell) -> None:
+        self._ended(cell, None)
+
+    def quits(self, cell: Cell) -> BaseException | None:
+        if self._spec.supervision.restart is Restart.PERMANENT:
+            return QuitError(f"{cell.path} stopped itself; a permanent child is started again")
+        return None
+
+    def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
+        self._machinery.run_queue.dead.add(cell.path, message, reason)
+
+    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
+        return self._machinery.lookup(service, tenant, key)
+
+    def supervisor_at(self, path: str) -> SupervisorRef:
+        return self._machinery.supervisor_at(path)
+
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+    ) -> Coroutine[None, None, Ref]:
+        return self._machinery.spawn(parent, actor, name, supervision, mailbox)
+
+    def _ended(self, cell: Cell, reason: BaseException | None) -> None:
+        """Tell the supervisor, unless it ended this life itself or waits for its start."""
+        on_exit, self._on_exit = self._on_exit, None
+        if cell is self._cell and on_exit is not None:
+            on_exit(reason)
