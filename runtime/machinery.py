@@ -24,6 +24,7 @@ from runtime.durable.backlog import Backlog
 from runtime.durable.delays import Delays
 from runtime.durable.emissions import Emissions
 from runtime.durable.journal import RETRY_SECONDS, Journal
+from runtime.durable.settling import settled
 from runtime.durable.suspects import Suspects
 from runtime.errors import StoreUnavailableError, UnknownServiceError
 from runtime.store.port import Store, UnitOfWork
@@ -82,7 +83,7 @@ class Machinery(msgspec.Struct, kw_only=True):
         """Commit a unit of work and hand over the events it emitted. Raises as `UnitOfWork.commit`."""
         if batch.events:
             async with self.appending:
-                self.backlog.admit(await unit.commit(batch))
+                await self.backlog.admit(await settled(self.store, batch, unit.commit(batch)))
         else:
             await unit.commit(batch)
         self.delays.expect(batch.delayed)
@@ -93,7 +94,7 @@ class Machinery(msgspec.Struct, kw_only=True):
             entries = await self.store.resolve(batch)
             if entries is None:
                 return False
-            self.backlog.admit(entries)
+            await self.backlog.admit(entries)
         self.delays.expect(batch.delayed)
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
@@ -18,7 +18,7 @@ from runtime.opening import open_store
 from runtime.operations import DeadLetterOperations
 from runtime.settings import Settings
 from runtime.store.membership import Profile
-from runtime.store.records import Event
+from runtime.store.records import Entry, Event
 
 
 @contextlib.asynccontextmanager
@@ -44,12 +44,16 @@ async def offline_operations(settings: Settings) -> AsyncIterator[DeadLetterOper
             SystemClock(),
             rebuild=Rebuilder().rebuild,
             appending=asyncio.Lock(),
-            admit=lambda _entries: None,
+            admit=leave_to_app,
         )
     finally:
         await store.close()
         if server is not None:
             await server.stop()
+
+
+async def leave_to_app(_entries: Sequence[Entry]) -> None:
+    """Whoever owns their shards runs them."""
 
 
 class Rebuilder:

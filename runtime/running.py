@@ -121,7 +121,7 @@ class Running:
     @property
     def last_seq(self) -> int:
         """The end of the event log, as far as this process knows."""
-        return self.machinery.backlog.last_seq
+        return self.machinery.backlog.position
 
     @property
     def backlog(self) -> Backlog:
@@ -263,8 +263,8 @@ class Running:
         if (http := self._http) is not None:
             yield Part("http", clock=self.clock, opening=http.start, closing=partial(http.stop, HTTP_STOP_SECONDS))
 
-    def _recover(self, found: Recovered) -> None:
-        self.backlog.recover(found.queues)
+    async def _recover(self, found: Recovered) -> None:
+        await self.backlog.grant(found.shards, found.queues)
         if found.starts is not None:
             self.machinery.suspects.begin(found.starts, found.queues, self._services.keys(), self._in_flight)
 

@@ -191,6 +191,22 @@ class FairShare(FairShareTerms[E]):
         self._hand_over(made)
         return made
 
+    def withdraw(self, matches: Callable[[E], bool]) -> list[E]:
+        """Remove the waiting entries that match and return them, those of one key in their order. O(everything)."""
+        gone: list[E] = []
+        for state in list(self._tenants.values()):
+            ready, blocked = len(state.ready), state.blocked
+            gone += state.withdraw(matches)
+            self._ready -= ready - len(state.ready)
+            self._blocked -= blocked - state.blocked
+            if ready and not state.ready:
+                if not state.parked:
+                    self._heap.remove(state)
+                state.parked = False
+                if not state.running:
+                    self._retire(state)
+        return gone
+
     def depth(self, tenant: str) -> int:
         """How many entries of `tenant` wait."""
         state = self._tenants.get(tenant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -214,6 +215,24 @@ class TenantState(Generic[E]):
             del repeats[key]
             if not repeats:
                 self.repeats = None
+
+    def withdraw(self, matches: Callable[[E], bool]) -> list[E]:
+        """Remove every entry that matches and return them, those of one key in their order."""
+        gone: list[E] = []
+        ready, self.ready = self.ready, deque()
+        for item in ready:
+            follower: Taken[E] | None = item
+            while follower is not None and matches(follower.entry):
+                gone.append(follower.entry)
+                follower = None if follower.key is None else self.release_key(follower.key)
+            if follower is not None:
+                self.ready.append(follower)
+        for key, behind in self.keys.items():
+            if behind:
+                gone += [item.entry for item in behind if matches(item.entry)]
+                self.keys[key] = deque(item for item in behind if not matches(item.entry))
+                self.blocked -= len(behind) - len(self.keys[key] or ())
+        return gone
 
     def pop_chunk(self, limit: int) -> list[Taken[E]]:
         """Remove up to `limit` entries in the order in which a single slot would take them one by one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 
 
@@ -29,6 +30,10 @@ class LowWatermark:
     def __len__(self) -> int:
         """How many loaded entries are not done."""
         return len(self._open)
+
+    def __contains__(self, seq: int) -> bool:
+        """Whether `seq` was loaded and is not done."""
+        return seq in self._open
 
     def load(self, seq: int) -> None:
         """Record that `seq` is pending.
@@ -59,6 +64,15 @@ class LowWatermark:
     def advance_to(self, seq: int) -> None:
         """Record that nothing but what was loaded is pending up to `seq`. A `seq` known already changes nothing."""
         self._known = max(self._known, seq)
+
+    def absorb(self, other: LowWatermark) -> None:
+        """Follow the entries of another one too, none of which is an own one."""
+        self._known = max(self._known, other._known)
+        self._order = deque(heapq.merge(self._pending(), other._pending()))
+        self._open |= other._open
+
+    def _pending(self) -> list[int]:
+        return [seq for seq in self._order if seq in self._open]
 
     def validate(self) -> None:
         """Raise `AssertionError` if the parts contradict each other."""

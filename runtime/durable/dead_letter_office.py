@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from actors.context import Clock
 from runtime.durable.admission import require_name
+from runtime.durable.settling import settled
 from runtime.errors import ConflictError, InvalidInputError, NotFoundError
 from runtime.operations import MAX_PAGE
 from runtime.store.port import Store
@@ -29,7 +30,7 @@ class DeadLetterOffice:
         *,
         rebuild: Rebuild,
         appending: asyncio.Lock,
-        admit: Callable[[Sequence[Entry]], None],
+        admit: Callable[[Sequence[Entry]], Awaitable[None]],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -57,7 +58,8 @@ class DeadLetterOffice:
         detail = None if payload is None else "with another payload"
         async with self._appending:
             batch = Batch(events=[event])
-            self._admit(await self._store.replay(event_id, batch, by=by, at=self._clock.now(), detail=detail))
+            replaying = self._store.replay(event_id, batch, by=by, at=self._clock.now(), detail=detail)
+            await self._admit(await settled(self._store, batch, replaying))
         return event.id
 
     async def discard(self, event_id: UUID, *, by: str, reason: str | None = None) -> None:

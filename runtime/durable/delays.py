@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from actors.context import Clock
 from runtime.durable.backlog import Backlog
 from runtime.durable.crash_points import reach
 from runtime.durable.journal import RETRY_SECONDS
-from runtime.errors import StoreUnavailableError
+from runtime.errors import CommitUnknownError, StoreUnavailableError
 from runtime.store.port import Store
-from runtime.store.records import Delayed
+from runtime.store.records import Delayed, Entry
 
 MAX_RELEASED = 1000
 """How many events one transaction moves at most."""
@@ -56,11 +56,24 @@ class Delays:
         while moved == MAX_RELEASED:
             async with self._appending:
                 reach("delays.before_release")
-                entries = await self._store.release_due(self._clock.now(), MAX_RELEASED)
+                entries = await self._release()
                 reach("delays.after_release")
-                self._backlog.admit(entries)
+                await self._backlog.admit(entries)
             moved = len(entries)
         self._next = min(self._next, await self._store.next_due() or math.inf)
+
+    async def _release(self) -> Sequence[Entry]:
+        """Goes on until it is known what was moved: what is appended after it must not be admitted before it."""
+        unsure = False
+        while True:
+            try:
+                return await self._store.release_due(self._clock.now(), MAX_RELEASED)
+            except CommitUnknownError:
+                unsure = True
+            except StoreUnavailableError:
+                if not unsure:
+                    raise
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _wait(self) -> None:
         await asyncio.sleep(MIN_PAUSE_SECONDS)

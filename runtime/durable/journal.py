@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from runtime.core.supervision_errors import describe
@@ -48,7 +48,7 @@ class Journal:
         store: Store,
         *,
         appending: asyncio.Lock,
-        admit: Callable[[Sequence[Entry]], None],
+        admit: Callable[[Sequence[Entry]], Awaitable[None]],
         recorded: Callable[[int, Sequence[int]], None],
         on_written: Callable[[Batch], None],
     ) -> None:
@@ -159,7 +159,7 @@ class Journal:
                 reach("journal.before_commit")
                 entries = await self._commit(group)
                 reach("journal.after_commit")
-                self._admit(entries)
+                await self._admit(entries)
         except LeaseLostError:
             raise
         except Exception as error:  # noqa: BLE001 # whatever the database finds wrong with the records
@@ -203,7 +203,7 @@ class Journal:
         group.batch = own
         if len(own):
             async with self._appending:
-                self._admit(await self._commit(group))
+                await self._admit(await self._commit(group))
         self._finish(group)
 
     def _finish(self, group: CommitGroup) -> None:

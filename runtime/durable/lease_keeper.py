@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -29,6 +29,7 @@ END_SECONDS = 5.0
 class Recovered(msgspec.Struct, frozen=True):
     """What the run before left behind."""
 
+    shards: frozenset[int]
     queues: Sequence[QueueState]
     starts: Mapping[int, int] | None
     """None if it ended cleanly, else how often entries without outcome were marked as started."""
@@ -47,7 +48,7 @@ class LeaseKeeper:
         incarnation: UUID,
         tables: Sequence[str],
         *,
-        recover: Callable[[Recovered], None],
+        recover: Callable[[Recovered], Awaitable[None]],
         is_suspecting: Callable[[], bool],
     ) -> None:
         self._store = store
@@ -73,7 +74,7 @@ class LeaseKeeper:
         taken = await self._take_over()
         if not self.ready:
             await self._create_tables()
-            self._recover(Recovered(await self._store.queues(), await self._starts(taken)))
+            await self._recover(Recovered(taken.shards, await self._store.queues(), await self._starts(taken)))
             self.ready = True
         self.waiting_for = None
 

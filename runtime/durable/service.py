@@ -151,7 +151,7 @@ class Service:
                 if not chunk:
                     break
                 self._quiet.clear()
-                self.backlog.started(chunk[0].entry.queue, len(chunk))
+                self.backlog.started(chunk[0].entry.queue, chunk)
                 run = ChunkRun(self, chunk, self._slots.pop())
                 self._runs[run.slot] = run
                 run.start()

@@ -49,7 +49,9 @@ class _Tail:
 class Suspects:
     """Which events are suspects, and which of them may run at the same time."""
 
-    def __init__(self, store: Store, flush: Callable[[], Awaitable[None]], watermark_of: Callable[[int], int]) -> None:
+    def __init__(
+        self, store: Store, flush: Callable[[], Awaitable[None]], watermark_of: Callable[[int], int | None]
+    ) -> None:
         self._store = store
         self._flush = flush
         self._watermark_of = watermark_of
@@ -138,8 +140,10 @@ class Suspects:
         await asyncio.Event().wait()
 
     def _review(self) -> None:
-        for queue in [queue for queue, tail in self._tails.items() if self._watermark_of(queue) >= tail.seq]:
-            del self._tails[queue]
+        for queue, tail in list(self._tails.items()):
+            watermark = self._watermark_of(queue)
+            if watermark is None or watermark >= tail.seq:
+                del self._tails[queue]
 
     async def _clear(self) -> None:
         try:

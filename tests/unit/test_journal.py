@@ -64,7 +64,7 @@ class Parts:
             on_written=lambda _batch: None,
         )
 
-    def _admit(self, entries: Sequence[Entry]) -> None:
+    async def _admit(self, entries: Sequence[Entry]) -> None:
         self.admitted += entries
 
     def _recorded(self, queue: int, seqs: Sequence[int]) -> None:
