@@ -20,7 +20,7 @@ from actors.errors import (
     UnhandledMessageError,
 )
 from actors.handler import Handler
-from actors.job import Finalizer, JobCause, JobEnded, JobOutcome
+from actors.job import Finalizer, JobCause, JobEnded, JobOutcome, Signature, SignatureScope
 from actors.mailbox import Bounded, Overflow
 from actors.message import Message, ReceiveTimeout, Request, Terminated
 from actors.ref import Ref
@@ -80,6 +80,8 @@ __all__ = [
     "Restart",
     "RetryPolicy",
     "Row",
+    "Signature",
+    "SignatureScope",
     "SpecError",
     "StartIgnoredError",
     "Strategy",

@@ -23,6 +23,22 @@ class Finalizer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: Any = None
 
 
+SignatureScope = Literal["tenant", "service", "global"]
+DAY_SECONDS = 86_400.0
+
+
+class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What makes an event a duplicate of another: the same text within a scope, for a time.
+
+    The scope is the service's jobs of the same tenant, all of the service, or all there are. For `seconds` after the
+    first one was accepted, whatever became of it, further ones are not stored, and the first one's id is the answer.
+    """
+
+    text: str
+    scope: SignatureScope = "tenant"
+    seconds: float = DAY_SECONDS
+
+
 class JobCause(msgspec.Struct, frozen=True):
     """Why a job failed or was aborted: the exception's type and message, or who aborted it and why."""
 

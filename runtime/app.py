@@ -12,7 +12,7 @@ import msgspec
 
 from actors.actor import Actor
 from actors.errors import SpecError
-from actors.job import Finalizer
+from actors.job import Finalizer, Signature
 from actors.message import Message
 from actors.ref import Ref
 from actors.supervisor_ref import SupervisorRef
@@ -22,6 +22,7 @@ from runtime.errors import RuntimeFaultError
 from runtime.job import Job
 from runtime.running import RESERVED, Running
 from runtime.settings import Settings
+from runtime.store.records import Claiming
 
 
 class NotRunningError(RuntimeFaultError):
@@ -36,6 +37,7 @@ class Enqueue(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     id: UUID | None = None
     finalizer: Finalizer | None = None
+    signature: str | Signature | None = None
 
 
 class App:
@@ -126,13 +128,14 @@ class App:
         id: UUID | None = None,  # noqa: A002 # the word people expect
         delay_seconds: float = 0.0,
         finalizer: Finalizer | None = None,
+        signature: str | Signature | None = None,
         by: str = "app",
     ) -> UUID:
         """Accept an event and return its id once it is on disk.
 
         `id` is a UUIDv7; enqueueing twice with one id is harmless. Events of one tenant, service and key are handled
-        one at a time, in the order accepted. `finalizer` is told how it ended. While the database is away the call
-        waits.
+        one at a time, in the order accepted. `finalizer` is told how it ended. While another event holds the
+        `signature`, nothing is stored, and its id is the answer. While the database is away the call waits.
 
         Raises:
             UnknownServiceError, InvalidInputError: nothing was stored.
@@ -143,6 +146,8 @@ class App:
             service, message, tenant=tenant, key=key, by=by, event_id=id, finalizer=finalizer
         )
         record = running.admission.delayed(event, delay_seconds) if delay_seconds else event
+        if signature is not None:
+            return (await running.accept(record, signature)).id
         await running.machinery.journal.append_one(record)
         return event.id
 
@@ -156,21 +161,15 @@ class App:
         id: UUID | None = None,  # noqa: A002 # the word people expect
         delay_seconds: float = 0.0,
         finalizer: Finalizer | None = None,
+        signature: str | Signature | None = None,
         by: str = "app",
     ) -> Job:
-        """As `enqueue`, and return the job: its status, its end, its result."""
-        return self.job(
-            await self.enqueue(
-                service,
-                message,
-                tenant=tenant,
-                key=key,
-                id=id,
-                delay_seconds=delay_seconds,
-                finalizer=finalizer,
-                by=by,
-            )
-        )
+        """As `enqueue`, and return the job: its status, its end, its result, and whether it is a duplicate."""
+        running = self._require_running()
+        admission = running.admission
+        event = admission.event(service, message, tenant=tenant, key=key, by=by, event_id=id, finalizer=finalizer)
+        receipt = await running.accept(admission.delayed(event, delay_seconds), signature)
+        return Job(receipt.id, running.operations.jobs, running, duplicate=receipt.duplicate)
 
     def job(self, job_id: UUID) -> Job:
         """The job, or event, with an id. Nothing is asked of the database yet."""
@@ -183,7 +182,15 @@ class App:
         Every one is checked before the first is stored. Raises as `enqueue`.
         """
         running = self._require_running()
+        many = list(many)
         events = running.admission.events(service, many, by=by)
+        if any(each.signature is not None for each in many):
+            records = [
+                event if each.signature is None else running.admission.claiming(event, each.signature)
+                for event, each in zip(events, many, strict=True)
+            ]
+            await running.append(records)
+            return [each.claim.holder or each.claim.id if isinstance(each, Claiming) else each.id for each in records]
         await running.append(events)
         return [event.id for event in events]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from actors.job import Finalizer, Signature
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.durable.dead_letter_office import DeadLetterOffice
 from runtime.durable.job_desk import JobDesk
 from runtime.errors import InvalidInputError
 from runtime.job_operations import JobOperations
-from runtime.operations import MAX_PAGE, Readiness, ServiceInfo
+from runtime.operations import MAX_PAGE, Readiness, Receipt, ServiceInfo
 from runtime.tree import TreeNode
 
 if TYPE_CHECKING:
@@ -71,10 +72,18 @@ class AppOperations(DeadLetterOffice):
         event_id: UUID | None,
         delay_seconds: float,
         by: str,
-    ) -> UUID:
+        finalizer: Finalizer | None = None,
+        signature: str | Signature | None = None,
+    ) -> Receipt:
         admission = self._running.admission
         event = admission.json_event(
-            service, payload, tenant=tenant, key=key, type_name=type_name, by=by, event_id=event_id
+            service,
+            payload,
+            tenant=tenant,
+            key=key,
+            type_name=type_name,
+            by=by,
+            event_id=event_id,
+            finalizer=finalizer,
         )
-        await self._running.append([admission.delayed(event, delay_seconds)])
-        return event.id
+        return await self._running.accept(admission.delayed(event, delay_seconds), signature)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from actors.job import Finalizer, Signature
 from actors.spec import Metadata
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.job_operations import JobOperations
@@ -21,6 +22,13 @@ class Readiness(msgspec.Struct, frozen=True):
 
     ready: bool
     reasons: list[str]
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The job that was accepted, or with `duplicate` the one that held its signature already."""
+
+    id: UUID
+    duplicate: bool = False
 
 
 class ServiceInfo(msgspec.Struct, frozen=True):
@@ -92,7 +100,9 @@ class Operations(DeadLetterOperations, Protocol):
         event_id: UUID | None,
         delay_seconds: float,
         by: str,
-    ) -> UUID:
+        finalizer: Finalizer | None = None,
+        signature: str | Signature | None = None,
+    ) -> Receipt:
         """Accept an event whose payload is JSON text.
 
         `type_name` may be None where the service takes one message class only. Nothing is stored on an error.

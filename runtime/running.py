@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from actors.database import Database
+from actors.job import Signature
 from actors.spec import Intensity, Supervision
 from actors.tree import SupervisorSpec
 from runtime.app_operations import AppOperations
@@ -18,6 +19,7 @@ from runtime.clock import SystemClock
 from runtime.definition import ServiceDefinition
 from runtime.durable.admission import Admission, limits_of
 from runtime.durable.backlog import Backlog
+from runtime.durable.commit_group import Record
 from runtime.durable.delays import Delays
 from runtime.durable.emissions import Emissions
 from runtime.durable.ids import IdSource
@@ -31,7 +33,7 @@ from runtime.errors import ResultNotKeptError, ServerEndedError
 from runtime.http import HttpServer
 from runtime.machinery import Machinery
 from runtime.opening import open_store
-from runtime.operations import Operations, Readiness
+from runtime.operations import Operations, Readiness, Receipt
 from runtime.parts import Part
 from runtime.settings import SECONDS_PER_DAY, Settings
 from runtime.store.records import Batch, Delayed, Event
@@ -152,7 +154,18 @@ class Running:
             raise ResultNotKeptError(f"{service} keeps no results; declare it with keep_results=True")
         return codec.result_type(message)
 
-    async def append(self, records: Iterable[Event | Delayed]) -> None:
+    async def accept(self, record: Event | Delayed, signature: str | Signature | None) -> Receipt:
+        """Store an event, unless its signature is held. Raises InvalidInputError, StoreError."""
+        event = record.event if isinstance(record, Delayed) else record
+        if signature is None:
+            await self.machinery.journal.append_one(record)
+            return Receipt(event.id)
+        claiming = self.admission.claiming(record, signature)
+        await self.machinery.journal.append_one(claiming)
+        claim = claiming.claim
+        return Receipt(claim.holder or claim.id, claim.duplicate)
+
+    async def append(self, records: Iterable[Record]) -> None:
         """Store events and delayed events and hand them to their services. Raises StoreError."""
         await self.machinery.journal.append(records)
 

@@ -43,10 +43,11 @@ class Health(msgspec.Struct, frozen=True):
     pid: int
 
 
-class Accepted(msgspec.Struct, frozen=True):
-    """The id of the event that was stored."""
+class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The id of the event that was stored, or with `duplicate` of the one that holds its signature."""
 
     id: UUID
+    duplicate: bool = False
 
 
 class Discarded(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from actors.children import Exit
+from actors.job import Finalizer, Signature
 from actors.spec import Metadata
 from runtime.cells.dead_messages import DeadMessages, DeadMessagesFound
 from runtime.errors import (
@@ -17,7 +18,7 @@ from runtime.errors import (
     StoreUnavailableError,
     UnknownServiceError,
 )
-from runtime.operations import Readiness, ServiceInfo
+from runtime.operations import Readiness, Receipt, ServiceInfo
 from runtime.store.job_records import JobFilter, JobPage, JobView
 from runtime.store.records import (
     Attempt,
@@ -70,6 +71,7 @@ class Desk:
         self.ready = Readiness(True, [])
         self.unavailable = False
         self.enqueued: list[Event] = []
+        self.options: list[tuple[Finalizer | None, str | Signature | None]] = []
         self.jobs = JobShelf()
         self.dead = DeadMessages()
         self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}
@@ -121,7 +123,9 @@ class Desk:
         event_id: UUID | None,
         delay_seconds: float,
         by: str,
-    ) -> UUID:
+        finalizer: Finalizer | None = None,
+        signature: str | Signature | None = None,
+    ) -> Receipt:
         self._require_store()
         if service != "arrivals":
             raise UnknownServiceError(f"there is no service {service!r}; there are: arrivals")
@@ -141,7 +145,8 @@ class Desk:
             by,
         )
         self.enqueued.append(event)
-        return event.id
+        self.options.append((finalizer, signature))
+        return Receipt(event.id, duplicate=signature == "held")
 
     async def dead_letters(self, which: DeadLetterFilter) -> list[DeadLetterView]:
         self._require_store()

@@ -75,9 +75,9 @@ class Client:
     def job_result(self, job_id: UUID, wait_seconds: float) -> JobResultJson:
         return self._ask("GET", f"/v1/jobs/{job_id}/result?wait_seconds={wait_seconds:.3f}", JobResultJson)
 
-    def enqueue(self, service: str, body: dict[str, object]) -> UUID:
+    def enqueue(self, service: str, body: dict[str, object]) -> Accepted:
         path = f"/v1/services/{urllib.parse.quote(service, safe='')}/events"
-        return self._ask("POST", path, Accepted, body).id
+        return self._ask("POST", path, Accepted, body)
 
     def dead_letters(self, which: DeadLetterFilter) -> DeadLetterPage:
         query: dict[str, object] = {"state": which.state or "all", "limit": which.limit}

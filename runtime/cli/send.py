@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import get_args
 from uuid import UUID
 
 import click
 
+from actors.job import DAY_SECONDS, Finalizer, Signature, SignatureScope
 from runtime.cli.output import examples, json_option, print_json
 from runtime.cli.payload import argument_or_stdin
 from runtime.cli.person import by_option
 from runtime.cli.target import connect, target_options
-from runtime.views import Accepted
 
 
 @click.command(
     epilog=examples(
         """postroom send arrivals --tenant UA --key N14228 '{"flight": 1545, "arr_delay": 11}'""",
         "postroom send arrivals --tenant UA --delay 60 - < flight.json",
+        """postroom send reports --tenant UA --signature 2026-01 --finalizer mails '{"month": "2026-01"}'""",
     ),
 )
 @click.argument("service")
@@ -26,6 +28,23 @@ from runtime.views import Accepted
 @click.option("--type", "type_name", metavar="NAME", help="The message's name, where the service takes several.")
 @click.option("--id", "event_id", type=click.UUID, help="An id of your own (UUIDv7): sending it twice is harmless.")
 @click.option("--delay", "delay_seconds", type=float, default=0.0, metavar="SECONDS", help="Run it this much later.")
+@click.option("--finalizer", metavar="SERVICE", help="A service that is told how it ended.")
+@click.option("--signature", metavar="TEXT", help="Store it unless another event holds TEXT; then print that one's id.")
+@click.option(
+    "--signature-scope",
+    type=click.Choice(get_args(SignatureScope)),
+    default="tenant",
+    show_default=True,
+    help="Among whose events of the service, or among all.",
+)
+@click.option(
+    "--signature-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=DAY_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long TEXT is held.",
+)
 @by_option
 @target_options
 @json_option
@@ -37,6 +56,10 @@ def send(
     type_name: str | None,
     event_id: UUID | None,
     delay_seconds: float,
+    finalizer: str | None,
+    signature: str | None,
+    signature_scope: SignatureScope,
+    signature_seconds: float,
     by: str,
     app: str | None,
     url: str | None,
@@ -57,8 +80,14 @@ def send(
         "delay_seconds": delay_seconds,
         "by": by,
     }
-    accepted = Accepted(connect(app, url).enqueue(service, body))
+    if finalizer is not None:
+        body["finalizer"] = Finalizer(service=finalizer)
+    if signature is not None:
+        body["signature"] = Signature(signature, signature_scope, signature_seconds)
+    accepted = connect(app, url).enqueue(service, body)
     if as_json:
         print_json(accepted)
     else:
         click.echo(str(accepted.id))
+        if accepted.duplicate:
+            click.echo("nothing was stored: that event holds the signature", err=True)

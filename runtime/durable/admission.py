@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
@@ -11,14 +12,14 @@ import msgspec
 
 from actors.context import Clock
 from actors.errors import SpecError
-from actors.job import Finalizer, JobEnded
+from actors.job import Finalizer, JobEnded, Signature, SignatureScope
 from actors.message import DYNAMIC, Message
 from runtime.definition import Codec, ServiceDefinition
 from runtime.durable.headers import Headers
 from runtime.durable.ids import IdSource, require_id
 from runtime.errors import InvalidInputError, PayloadTooLargeError, UnknownServiceError
 from runtime.settings import DEFAULT_MAX_DEPTH, DEFAULT_MAX_PAYLOAD_BYTES, DEFAULT_MAX_REENQUEUES, Settings
-from runtime.store.records import Delayed, Event
+from runtime.store.records import Claim, Claiming, Delayed, Event
 
 MAX_NAME_CHARACTERS = 200
 WELL_FORMED = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
@@ -181,6 +182,18 @@ class Admission:
             raise InvalidInputError("delay_seconds", f"must be between 0 and {limit:g}, not {delay_seconds}")
         return Delayed(event, self._clock.now() + delay_seconds) if delay_seconds else event
 
+    def claiming(self, record: Event | Delayed, signature: str | Signature) -> Claiming:
+        """The same, to be stored unless its signature is held. Raises InvalidInputError."""
+        event = record.event if isinstance(record, Delayed) else record
+        if isinstance(signature, str):
+            signature = Signature(signature)
+        require_name("signature", signature.text)
+        if not (math.isfinite(signature.seconds) and signature.seconds > 0):
+            raise InvalidInputError("signature.seconds", f"must be a finite number above 0, not {signature.seconds}")
+        now = self._clock.now()
+        scope = _scope(signature.scope, event)
+        return Claiming(record, Claim(scope, signature.text, event.id, now, now + signature.seconds))
+
     def _encode(self, service: str, codec: Codec, message: Message) -> tuple[str, bytes]:
         name = codec.name_of(message)
         if name is None:
@@ -241,6 +254,19 @@ class Admission:
         limit = self._limits.max_payload_bytes
         if len(payload) > limit:
             raise PayloadTooLargeError("payload", f"is {len(payload):,} bytes; the limit is {limit:,}")
+
+
+def _scope(scope: SignatureScope, event: Event) -> str:
+    """Names hold no control characters, so that no two scopes are written alike."""
+    match scope:
+        case "tenant":
+            return f"tenant\x1f{event.service}\x1f{event.tenant}"
+        case "service":
+            return f"service\x1f{event.service}"
+        case "global":
+            return "global"
+        case _:
+            raise InvalidInputError("signature.scope", f"must be tenant, service or global, not {scope!r}")
 
 
 def is_plain_name(value: object) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from runtime.store.records import Batch, Delayed, Event
+from runtime.store.records import Batch, Claiming, Delayed, Event
+
+Record = Event | Delayed | Claiming
+"""What is accepted from outside."""
 
 
 class Fate:
@@ -66,14 +69,18 @@ class CommitGroup:
         """The numbers of the outcomes, by queue. Lists of numbers, not of objects: a deep line costs the collector
         of garbage nothing."""
 
-    def add(self, records: Sequence[Event | Delayed]) -> None:
+    def add(self, records: Sequence[Record]) -> None:
         events, delayed = self.batch.events, self.batch.delayed
         for record in records:
             if type(record) is Event:
                 events.append(record)
-            else:
-                assert isinstance(record, Delayed)
+            elif isinstance(record, Delayed):
                 delayed.append(record)
+            else:
+                assert isinstance(record, Claiming)
+                self.add((record.record,))
+                self.count -= 1
+                self.batch.extra().claims.append(record.claim)
         self.count += len(records)
 
     def record(self, batch: Batch, queue: int) -> None:

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from runtime.core.supervision_errors import describe
-from runtime.durable.commit_group import CommitGroup
+from runtime.durable.commit_group import CommitGroup, Record
 from runtime.durable.crash_points import reach
 from runtime.errors import CommitUnknownError, LeaseLostError, StoreError, StoreUnavailableError
 from runtime.store.port import Store
-from runtime.store.records import Batch, Delayed, Entry, Event
+from runtime.store.records import Batch, Entry
 
 LOGGER = logging.getLogger("postroom.journal")
 
@@ -33,7 +33,7 @@ RETRY_SECONDS = 0.2
 """How long to wait before the database is tried again."""
 
 
-def batched(records: Iterable[Event | Delayed], size: int) -> Iterator[Sequence[Event | Delayed]]:
+def batched(records: Iterable[Record], size: int) -> Iterator[Sequence[Record]]:
     """The records in pieces of at most `size`; itertools has this from Python 3.12 on."""
     rest = iter(records)
     while piece := tuple(islice(rest, size)):
@@ -82,7 +82,7 @@ class Journal:
         writing = len(self._writing.batch) if self._writing else 0
         return writing + sum(len(group.batch) for group in self._groups)
 
-    async def append(self, records: Iterable[Event | Delayed]) -> None:
+    async def append(self, records: Iterable[Record]) -> None:
         """Return when every record is on disk and handed to its service. Waits while the journal is full.
 
         Raises:
@@ -92,7 +92,7 @@ class Journal:
         for group in groups:
             await group.accepted.wait()
 
-    async def append_one(self, record: Event | Delayed) -> None:
+    async def append_one(self, record: Record) -> None:
         """As `append`."""
         group = await self._add((record,))
         await group.accepted.wait()
@@ -135,7 +135,7 @@ class Journal:
             if group is not None:
                 group.settle(refusal)
 
-    async def _add(self, piece: Sequence[Event | Delayed]) -> CommitGroup:
+    async def _add(self, piece: Sequence[Record]) -> CommitGroup:
         if not self._room.is_set():
             await self._room.wait()
         if self._closed:

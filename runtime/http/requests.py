@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from multidict import MultiMapping
 
+from actors.job import Finalizer, Signature
 from runtime.http.errors import BadRequestError
 from runtime.operations import MAX_PAGE
 from runtime.store.records import DeadLetterFilter
@@ -56,6 +57,8 @@ class EventBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: str | None = None
     id: UUID | None = None
     delay_seconds: float = 0.0
+    finalizer: Finalizer | None = None
+    signature: str | Signature | None = None
     by: Person = BY_HTTP
 
 

@@ -46,7 +46,7 @@ async def services(call: Call) -> tuple[int, ServicesJson]:
 
 async def enqueue(call: Call) -> tuple[int, Accepted]:
     body: EventBody = call.body
-    event_id = await call.operations.enqueue_json(
+    receipt = await call.operations.enqueue_json(
         call.path["name"],
         bytes(body.payload),
         tenant=body.tenant,
@@ -55,8 +55,10 @@ async def enqueue(call: Call) -> tuple[int, Accepted]:
         event_id=body.id,
         delay_seconds=body.delay_seconds,
         by=body.by,
+        finalizer=body.finalizer,
+        signature=body.signature,
     )
-    return 202, Accepted(event_id)
+    return 202, Accepted(receipt.id, receipt.duplicate)
 
 
 async def list_dead_letters(call: Call) -> tuple[int, DeadLetterPage]:

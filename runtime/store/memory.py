@@ -168,6 +168,11 @@ class MemoryStore:
     async def resolve(self, batch: Batch) -> list[Entry] | None:
         database = self._writable()
         self._lease = database.members.renew(self._entered().incarnation)
+        if batch.extras is not None and batch.extras.claims:
+            kept = database.resolve_claims(batch)
+            if kept is None:
+                return None
+            batch = kept
         return own_places(batch, database.find(batch.events)) if self._took_place(database, batch) else None
 
     def unit_of_work(self) -> MemoryUnitOfWork:

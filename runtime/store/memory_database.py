@@ -12,10 +12,12 @@ import msgspec
 from runtime.core.lease import Lease
 from runtime.durable.ids import timestamp_of
 from runtime.errors import ConflictError
+from runtime.store.claims import claimed_at, first_claims, settle, without_duplicates
 from runtime.store.memory_members import MemoryMembers, shard_in
 from runtime.store.records import (
     AuditRecord,
     Batch,
+    Claim,
     DeadLetterView,
     Delayed,
     Entry,
@@ -59,6 +61,7 @@ class MemoryDatabase:
         self.states: dict[tuple[str, str, str], StoredState] = {}
         self.members = MemoryMembers()
         self.results: dict[UUID, bytes] = {}
+        self._signatures: dict[tuple[str, str], Claim] = {}
         self.marks: dict[int, int] = {}
         self._queue_ids: dict[tuple[str, str], int] = {}
         self._last_seq = 0
@@ -75,6 +78,8 @@ class MemoryDatabase:
         if len(set(ended)) < len(ended) or any(seq in self.outcomes for seq in ended):
             raise ConflictError("an entry of the batch already has its outcome; nothing was written")
         self.outcomes.update(zip(ended, batch.outcomes, strict=True))
+        if batch.extras is not None and batch.extras.claims:
+            batch = self._claim(batch)
         for delayed in batch.delayed:
             self._put_off(delayed)
         for letter in batch.dead_letters:
@@ -85,6 +90,28 @@ class MemoryDatabase:
         entries = self._append(batch.events)
         self.members.tell(lease, entries, self._last_seq)
         return entries
+
+    def _claim(self, batch: Batch) -> Batch:
+        claims = batch.extra().claims
+        for name, claim in first_claims(claims).items():
+            held = self._signatures.get(name)
+            if held is None or held.expires_at <= claimed_at(claims):
+                self._signatures[name] = claim
+        settle(claims, {(each.scope, each.signature): self._holder(each) for each in claims})
+        return without_duplicates(batch)
+
+    def _holder(self, claim: Claim) -> UUID:
+        return self._signatures[claim.scope, claim.signature].id
+
+    def resolve_claims(self, batch: Batch) -> Batch | None:
+        """What of a batch must be in the log if it was committed; None if it certainly was not."""
+        claims = batch.extra().claims
+        for name, claim in first_claims(claims).items():
+            held = self._signatures.get(name)
+            if held is None or (held.id != claim.id and held.expires_at <= claimed_at(claims)):
+                return None
+        settle(claims, {(each.scope, each.signature): self._holder(each) for each in claims})
+        return without_duplicates(batch)
 
     def _write_extras(self, extras: Extras) -> None:
         for state in extras.states:
@@ -97,6 +124,7 @@ class MemoryDatabase:
 
     def expire(self, before: float) -> int:
         """Forget events older than a time that have ended; return how many entries."""
+        self._signatures = {name: claim for name, claim in self._signatures.items() if claim.expires_at >= before}
         self.results = {job: value for job, value in self.results.items() if timestamp_of(job) >= before}
         forgotten = 0
         for queue in self.queues.values():

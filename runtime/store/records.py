@@ -103,6 +103,29 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     value: bytes
 
 
+class Claim(msgspec.Struct, gc=False):
+    """An event's claim of a signature, made at `at`. Settled by the commit: `holder` is the event that has it then."""
+
+    scope: str
+    signature: str
+    id: UUID
+    at: float
+    expires_at: float
+    holder: UUID | None = None
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether another event held the signature, so that this one was not stored."""
+        return self.holder is not None and self.holder != self.id
+
+
+class Claiming(msgspec.Struct, frozen=True, gc=False):
+    """An event that is stored if and only if nobody else holds its signature."""
+
+    record: Event | Delayed
+    claim: Claim
+
+
 class Extras(msgspec.Struct):
     """What few batches hold. Each list is written by a statement of its own, before the one that checks the fence.
 
@@ -112,6 +135,8 @@ class Extras(msgspec.Struct):
     states: list[StoredState] = msgspec.field(default_factory=list)
     """The last one of an actor counts."""
     results: list[Result] = msgspec.field(default_factory=list)
+    claims: list[Claim] = msgspec.field(default_factory=list)
+    """Of events and delayed events of the batch. These alone are written first, as the rest depends on them."""
 
     def __len__(self) -> int:
         return sum(len(getattr(self, name)) for name in self.__struct_fields__)

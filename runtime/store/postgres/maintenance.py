@@ -62,6 +62,7 @@ class Maintenance:
                 dropped += await self._drop(EVENTS, each, "events_have_ended", id_at(each.lower), id_at(each.upper))
             await self._delete("delete_stray_events", before)
             await self._delete("delete_results", id_at_time(before))
+            await self._delete("delete_signatures", before)
             outcomes = sorted(await self._partitions(self._pool.fetch, OUTCOMES))
             for each in outcomes:
                 dropped += await self._drop(OUTCOMES, each, "outcomes_are_orphans", each.lower, each.upper)

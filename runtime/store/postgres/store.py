@@ -10,6 +10,7 @@ from runtime.core.lease import Lease
 from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
 from runtime.store.places import has_all_events, own_places
 from runtime.store.postgres.autocommit import AutocommitDatabase
+from runtime.store.postgres.claims import resolve_claims
 from runtime.store.postgres.columns import entries_of
 from runtime.store.postgres.dead_letters import DeadLetters
 from runtime.store.postgres.errors import translated
@@ -134,6 +135,11 @@ class PostgresStore:
     async def resolve(self, batch: Batch) -> list[Entry] | None:
         # A new epoch first: what the lost connection sent may not have arrived yet, and must not commit after the look.
         await self._members.renew()
+        if batch.extras is not None and batch.extras.claims:
+            kept = await resolve_claims(self._system, self._sql["signature_holders"], batch)
+            if kept is None:
+                return None
+            batch = kept
         return own_places(batch, await self._find(batch)) if await self._took_place(batch) else None
 
     def unit_of_work(self) -> PostgresUnitOfWork:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 
 from runtime.core.lease import Lease
+from runtime.store.postgres.claims import claim
 from runtime.store.postgres.columns import (
     EVENT_COLUMNS,
     QUEUE,
@@ -91,8 +92,10 @@ class Writer:
             StoreUnavailableError: the database cannot be reached.
         """
         lease = self._fence.require()
+        return self._write(batch, lease, await self._queues.of(queued_pairs(batch)))
+
+    def _write(self, batch: Batch, lease: Lease, queues: Mapping[tuple[str, str], int]) -> Write:
         shards = lease.count
-        queues = await self._queues.of(queued_pairs(batch))
         columns = event_columns(batch.events, queues, shards)
         arguments: list[Any] = [*self._fence.arguments(lease, touched_of(lease, columns[QUEUE], columns[SHARD]))]
         if batch.events or batch.delayed or batch.dead_letters:
@@ -114,6 +117,8 @@ class Writer:
     async def commit(self, batch: Batch) -> list[Entry]:
         """Write a batch by itself. Raises as `Store.commit` does."""
         async with self._fence.gate:
+            if batch.extras is not None and batch.extras.claims:
+                return await self._commit_claiming(batch)
             if len(batch.events) >= COPY_EVENTS:
                 with contextlib.suppress(asyncpg.UniqueViolationError):
                     return await self._copy(batch)
@@ -137,6 +142,14 @@ class Writer:
         with self._fence.under(lease):
             rows = await self._pool.fetch_once(self._sql["write_event"], *fence, *values)
         return [Entry(row[0], queue, event) for row in rows]
+
+    async def _commit_claiming(self, batch: Batch) -> list[Entry]:
+        lease = self._fence.require()
+        queues = await self._queues.of(queued_pairs(batch))
+        with self._fence.under(lease):
+            async with self._pool.transaction() as connection:
+                kept = await claim(connection, self._sql["claim_signatures"], batch)
+                return await self._write(kept, lease, queues).send(connection)
 
     async def _copy(self, batch: Batch) -> list[Entry]:
         """Append many events by COPY, which cannot leave out what was stored before: then it raises."""
