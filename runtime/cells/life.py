@@ -50,7 +50,8 @@ class CellLife(CellPlace):
         """Begin a life, or the next one after a failure; `on_started` is called with None or with what failed."""
         self.on_started = on_started
         if self.state is FAILED:
-            assert self.record is not None
+            if self.record is None:
+                self.record = Record()
             self.record.restarts += 1
             if self.runner is not None:
                 self.state = BUSY  # restarted from within its own failure: it goes on where it is
@@ -137,8 +138,6 @@ class CellLife(CellPlace):
     def come_to_rest(self) -> None:
         """This life has ended, and the place waits for the next one."""
         self.state = FAILED
-        if self.record is None:
-            self.record = Record()
         rested, self._stopped = self._stopped, None
         if rested is not None and not rested.done():
             rested.set_result(None)
@@ -173,8 +172,9 @@ class CellLife(CellPlace):
                 await self._end_life(None)
                 self.become_stopped(None)
             elif command is REST:
-                await self._end_life(None)
-                self.come_to_rest()
+                if not self.stopping:
+                    await self._end_life(None)
+                    self.come_to_rest()
             elif self.instance is None or self.stopping:
                 pass  # what it was about has ended
             elif command is QUIT:
@@ -216,6 +216,8 @@ class CellLife(CellPlace):
 
     async def _quit(self) -> None:
         reason = self.owner.quits(cast("Any", self))
+        if reason is REST:
+            return
         if reason is not None:
             await self.crashed(reason, explained=False)
             return

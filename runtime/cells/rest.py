@@ -26,7 +26,7 @@ class CellRest(CellLife):
         if self.state in {NEW, FAILED, STOPPED}:
             return
         self.on_started = None
-        if self._rest_at_once():
+        if self.rest_at_once():
             return
         self.command(REST)
         rested = self._stopped
@@ -47,7 +47,13 @@ class CellRest(CellLife):
         assert self.state is STOPPED
         self.state, self.stopping, self.control, self._stopped, self.cut = NEW, False, None, None, None
 
-    def _rest_at_once(self) -> bool:
+    def awaken(self) -> None:
+        """Begin a life after a rest, which does not count as a restart."""
+        self.state = NEW
+        self.wake()
+
+    def rest_at_once(self) -> bool:
+        """Do so here and now, if nothing has to be waited for."""
         if self.state is not IDLE or self.children or self.ties or self.control or "on_stop" in self.actor._actor_hooks:
             return False
         self.instance = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from actors.actor import Actor
 from actors.errors import ActorError
@@ -45,8 +45,11 @@ class Owner(Protocol):
         """It failed, and goes on with the state it has, as its decider says."""
         ...
 
-    def quits(self, cell: Cell) -> BaseException | None:
-        """It wants to stop of its own accord. None lets it; a reason makes that a failure of this life."""
+    def quits(self, cell: Cell) -> BaseException | Literal[Command.REST] | None:
+        """It wants to stop of its own accord. None lets it; a reason makes that a failure of this life.
+
+        REST: the owner has asked it to rest instead.
+        """
         ...
 
     def cell_stopped(self, cell: Cell) -> None:

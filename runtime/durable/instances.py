@@ -9,7 +9,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from actors.actor import Actor
 from actors.context import Clock
@@ -21,6 +21,7 @@ from runtime.cells.cell import Cell
 from runtime.cells.dead_messages import DeadReason
 from runtime.cells.routing import Routing, consistent_slot, shortest
 from runtime.cells.run_queue import RunQueue
+from runtime.cells.state import Command
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
 from runtime.core.supervision_errors import describe
@@ -132,7 +133,7 @@ class Instances:
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
         supervision = self._definition.supervision
         if supervision.restart is Restart.TEMPORARY:
-            self._passivate(cell)
+            self._let_go(cell)
             return
         if add_restart(self._restarts, self._environment.clock.monotonic(), supervision.intensity):
             self._on_exhausted(reason)
@@ -153,10 +154,11 @@ class Instances:
         LOGGER.warning("%s failed and goes on: %s", cell.path, describe(reason))
 
     def cell_stopped(self, cell: Cell) -> None:
-        self._forget(cell)
+        """None of these does: they rest."""
 
-    def quits(self, cell: Cell) -> BaseException | None:  # noqa: ARG002 # the next message makes it anew
-        return None
+    def quits(self, cell: Cell) -> Literal[Command.REST]:
+        self._passivate(cell)
+        return Command.REST
 
     def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
         self._environment.run_queue.dead.add(cell.path, message, reason)
@@ -234,14 +236,26 @@ class Instances:
         if longest_unused is not None:
             self._passivate(longest_unused)
 
-    def _forget(self, cell: Cell) -> None:
-        for identity, one in self._cells.items():
-            if one is cell:
-                del self._cells[identity]
-                break
-
     def _passivate(self, cell: Cell) -> None:
-        self._forget(cell)
-        task = asyncio.get_running_loop().create_task(cell.stop(self._definition.supervision.shutdown_seconds))
+        """End its life. Its successor begins when `on_stop` has ended; what comes meanwhile waits for it."""
+        if cell.rest_at_once():
+            self._let_go(cell)
+            return
+        cell.command(Command.REST)
+        task = asyncio.get_running_loop().create_task(self._rest(cell))
         self._passivations.add(task)
         task.add_done_callback(self._passivations.discard)
+
+    async def _rest(self, cell: Cell) -> None:
+        await cell.rest(self._definition.supervision.shutdown_seconds)
+        if cell.mail and not cell.stopping:
+            cell.awaken()
+        else:
+            self._let_go(cell)
+
+    def _let_go(self, cell: Cell) -> None:
+        identity = (cell.tenant, cell.key) if self._definition.keyed else (None, int(cell.name))
+        if self._cells.get(identity) is cell:
+            del self._cells[identity]
+        if not cell.stopping:
+            cell.stop_failed()
