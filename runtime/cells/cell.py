@@ -11,13 +11,14 @@ from types import CoroutineType
 from typing import Any
 
 from actors.actor import Actor
-from actors.errors import ActorStoppedError, HandlerHungError, MailboxFullError
+from actors.errors import ActorStoppedError, MailboxFullError
 from actors.mailbox import Bounded, Overflow
 from actors.ref import Ref
 from actors.spec import Supervision
 from runtime.cells.asking import Adopted, cancelled_from_within, explain
 from runtime.cells.dead_messages import DeadReason
 from runtime.cells.development import handle
+from runtime.cells.hang import HangTimer
 from runtime.cells.letter import Letter, abandon, message_of
 from runtime.cells.mailbox import Mail, MailboxStatistics
 from runtime.cells.place import BUSY, DEFAULT_SUPERVISION, IDLE, NEW, READY
@@ -145,7 +146,7 @@ class Cell(CellRest):
         self.state = BUSY
         hang = None
         if self.supervision is not DEFAULT_SUPERVISION and self.supervision.hang_seconds != math.inf:
-            hang, limit = self._watch_progress(runner), 1
+            hang, limit = HangTimer(self, runner), 1
         base, methods = self.base, self.methods
         handled, changed = 0, False
         try:
@@ -260,19 +261,6 @@ class Cell(CellRest):
             item.fail(error)
             explained = item.explains_failure
         return self.crashed(error, explained=explained)
-
-    def _watch_progress(self, runner: Runner) -> asyncio.TimerHandle:
-        """Cancel the handler when its time is up."""
-        loop, seconds = asyncio.get_running_loop(), self.supervision.hang_seconds
-        item = self.adopted.letter if self.adopted is not None else self.mail[0] if self.mail else None
-        kind = "a hook" if item is None else type(message_of(item)).__name__
-
-        def hung() -> None:
-            if self.runner is runner:
-                self.cut = HandlerHungError(self.path, kind, seconds)
-                runner.cancel()
-
-        return loop.call_later(seconds, hung)
 
     def node(self) -> TreeNode:
         mail, record = self.statistics(), self.record or Record()
