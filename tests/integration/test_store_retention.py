@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 
 import asyncpg
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from runtime.durable.ids import IdSource
 from runtime.errors import DatabaseRefusedError, StoreUnavailableError
 from runtime.store.postgres import PostgresStore
-from runtime.store.postgres.partitions import id_at
+from runtime.store.postgres.partitions import id_at, missing_events
 from runtime.store.postgres.pool import Connection
 from runtime.store.records import Batch, Event
 from tests.integration.test_store_plans import rows_touched
@@ -27,6 +28,14 @@ def events_at(time: float, count: int) -> list[Event]:
 
 async def rows_of(admin: Connection, table: str) -> int:
     return int(await admin.fetchval(f"SELECT count(*) FROM postroom.{table}"))
+
+
+async def wait_for_blocked(admin: Connection) -> None:
+    """Return once somebody waits for a lock of this connection."""
+    while not await admin.fetchval(  # noqa: ASYNC110 # only the server knows
+        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    ):
+        await asyncio.sleep(0.01)
 
 
 async def tables(admin: Connection) -> list[str]:
@@ -47,6 +56,22 @@ async def test_events_stored_before_their_partition_move_into_it(store: Postgres
     await store.commit(Batch(outcomes=[done(entry) for entry in later]))
     assert await rows_of(admin, "event_log_default") == 0
     assert await rows_of(admin, "outcome_default") == 100, "their numbers were given before the first partition"
+
+
+@pytest.mark.parametrize("count", [1, 2, 300])
+async def test_an_event_whose_partition_is_made_at_the_same_moment_can_be_stored_again(
+    store: PostgresStore, admin: Connection, count: int
+) -> None:
+    batch = Batch(events=events_at(NOW, count))
+    [making] = islice(missing_events([], NOW, PERIOD), 1)
+    async with admin.transaction():
+        await store._maintenance._make(admin, "event_log", making)
+        storing = asyncio.create_task(store.commit(batch))
+        await wait_for_blocked(admin)
+    with pytest.raises(StoreUnavailableError, match="a partition was made meanwhile"):
+        await storing
+    assert len(await store.commit(batch)) == count
+    assert await rows_of(admin, "event_log_default") == 0
 
 
 async def test_outcomes_that_outran_their_partition_move_into_the_next(store: PostgresStore, admin: Connection) -> None:

@@ -59,6 +59,8 @@ def store_error(error: Exception, schema: str) -> Exception:
             return LeaseLostError("another incarnation owns the shards now; stop this one")
         if isinstance(error, asyncpg.UniqueViolationError) and _is_outcome(error, schema):
             return ConflictError("an entry of the batch already has its outcome; nothing was written")
+        if isinstance(error, asyncpg.CheckViolationError) and _is_moved(error, schema):
+            return StoreUnavailableError("a partition was made meanwhile; nothing was written, try again")
     if isinstance(error, _REFUSALS):
         return DatabaseRefusedError(f"the database refused the connection ({describe(error)}); check its address")
     if is_unavailable(error):
@@ -85,3 +87,9 @@ def describe(error: BaseException) -> str:
 
 def _is_outcome(error: asyncpg.UniqueViolationError, schema: str) -> bool:
     return error.schema_name == schema and (error.table_name or "").startswith("outcome")
+
+
+def _is_moved(error: asyncpg.CheckViolationError, schema: str) -> bool:
+    """Whether a row was on its way to a default partition when one of its own was made. No constraint is named."""
+    in_log = error.table_name in {"event_log_default", "outcome_default"}
+    return error.schema_name == schema and in_log and error.constraint_name is None
