@@ -4,7 +4,7 @@
 
 A chunk that sent no statement hands its outcomes to the journal and is done. One that did commits them itself, with
 its writes. When the connection is lost it runs again once the database is back; when the commit itself is refused,
-each event runs alone, so that the one to blame is found.
+each event runs alone, so that the one to blame is found. One whose outcome turns out to be recorded already is done.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from runtime.durable.endings import ResultError
 from runtime.durable.failures import UndecodableError
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.durable.suspects import Suspects
-from runtime.errors import CommitUnknownError, LeaseLostError, StoreUnavailableError
+from runtime.errors import CommitUnknownError, ConflictError, LeaseLostError, StoreUnavailableError
 from runtime.store.port import UnitOfWork
 from runtime.store.records import Batch, Delayed, Entry, Event, Outcome, OutcomeKind
 
@@ -265,6 +265,8 @@ class ChunkRun:
         LOGGER.info("a commit of %s was refused: %s", self._service.name, describe(error))
         if len(self._current) > 1:
             self._split()
+        elif isinstance(error, ConflictError):  # by a run of it that was cut off while it committed
+            self._service.recorded(self._queue, [self._current[0].entry.seq])
         else:
             self._bury(error)
         self.start()

@@ -134,6 +134,30 @@ async def test_a_refused_commit_is_charged_to_the_event_that_caused_it(database:
     assert [n for n, _ in await lines(admin)] == [n for n in range(30) if n != 13]
 
 
+@pytest.mark.parametrize("chunk_size", [1, 50])
+async def test_an_event_whose_outcome_is_recorded_already_counts_as_recorded(
+    database: Server, admin: Connection, chunk_size: int
+) -> None:
+    record = "INSERT INTO postroom.outcome SELECT seq, 1, 2, 1, NULL FROM postroom.event_log"
+
+    class Late(Writer):
+        async def write(self, write: Write) -> None:
+            await self.db.execute(INSERT, write.n, self.ctx.attempt)
+            if write.n == 3:
+                await admin.execute(f"{record} WHERE seq = 4 ON CONFLICT DO NOTHING")
+
+    app = App("test")
+    app.tables(TABLES)
+    app.service("writes", Late, chunk_size=chunk_size, slots=1)
+    async with run(app, database) as running:
+        await app.enqueue_many("writes", [Enqueue(message=Write(n), tenant="t") for n in range(6)])
+        async with asyncio.timeout(30):
+            await running.wait_idle("writes")
+        assert await running.outcome_counts("writes", 0) == [("t", 6, 6, 0)]
+        assert await dead(running) == {}
+    assert [n for n, _ in await lines(admin)] == [0, 1, 2, 4, 5]
+
+
 async def test_a_statement_that_fails_harms_no_other_event_of_its_chunk(database: Server, admin: Connection) -> None:
     app = writer_app(chunk_size=50, slots=1)
     async with run(app, database) as running:
