@@ -17,7 +17,9 @@ from actors.errors import (
     PostroomError,
     SpecError,
     StartIgnoredError,
+    StateError,
     UnhandledMessageError,
+    UnreadableStateError,
 )
 from actors.handler import Handler
 from actors.job import Finalizer, JobCause, JobEnded, JobOutcome, Signature, SignatureScope
@@ -84,6 +86,7 @@ __all__ = [
     "SignatureScope",
     "SpecError",
     "StartIgnoredError",
+    "StateError",
     "Strategy",
     "Supervision",
     "SupervisorRef",
@@ -91,5 +94,6 @@ __all__ = [
     "Terminated",
     "Timer",
     "UnhandledMessageError",
+    "UnreadableStateError",
     "check_tree",
 ]

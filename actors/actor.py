@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import ClassVar, Generic
+from typing import Any, ClassVar, Generic
+
+import msgspec
 
 from actors.context import Context, Place
 from actors.database import Database
-from actors.errors import ActorError
+from actors.errors import ActorError, UnreadableStateError
 from actors.handler import HOOKS, Handler, Method, find_handlers
 from actors.ref import M_contra
+from actors.state import StateSpec, find_state, guarded
 
 
 class Actor(Generic[M_contra]):
@@ -22,7 +25,13 @@ class Actor(Generic[M_contra]):
     when the actor class is defined. `class Orders(Actor[Order | Cancel])` says which messages it takes, so that
     references to it are typed.
 
+    `state: Basket` in a class, where `Basket` is a `msgspec.Struct` with a default for each field, declares a durable
+    state. The actors of a keyed service then have it in `self.state` in every hook and handler; it is saved with the
+    completion of each event that changed it, and is what it was before when the handler fails. A message in memory may
+    look at it; one that changes it fails with `StateError`.
+
     Raises:
+        SpecError: at class definition, when the durable state or its version is not usable.
         HandlerError: at class definition, when two handlers take one message, when a handler can never be reached,
             or when an annotation cannot be resolved.
     """
@@ -31,13 +40,23 @@ class Actor(Generic[M_contra]):
     _actor_methods: ClassVar[dict[type, Method]] = {}
     _actor_hooks: ClassVar[frozenset[str]] = frozenset()
     _actor_requests: ClassVar[set[type]] = set()
+    _actor_state: ClassVar[StateSpec | None] = None
+    state_version: ClassVar[int] = 1
+    """Stored with each state. Raise it when a stored state no longer decodes, or no longer means the same."""
+    _actor_fault: UnreadableStateError | None = None
+    """Why no handler can run."""
     _context: Context | None = None
     _actor_place: Place | None = None
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
-        cls.handlers = find_handlers(cls, sys._getframe(1).f_locals)  # noqa: SLF001 # names of an enclosing function
-        cls._actor_methods = {kind: handler.method for kind, handler in cls.handlers.items()}
+        enclosing = sys._getframe(1).f_locals  # noqa: SLF001 # names of an enclosing function
+        cls.handlers = find_handlers(cls, enclosing)
+        cls._actor_state = spec = find_state(cls, enclosing)
+        cls._actor_methods = {
+            kind: handler.method if spec is None else guarded(handler.method, spec)
+            for kind, handler in cls.handlers.items()
+        }
         cls._actor_requests = set()
         cls._actor_hooks = frozenset(name for name in HOOKS if getattr(cls, name) is not getattr(Actor, name))
 
@@ -54,6 +73,16 @@ class Actor(Generic[M_contra]):
     def db(self) -> Database:
         """Short for `self.ctx.db`."""
         return self.ctx.db
+
+    @classmethod
+    def upgrade_state(cls, version: int, raw: Any) -> msgspec.Struct:
+        """Make a state of this `state_version` of one that an earlier `version` stored; `raw` is its JSON decoded.
+
+        As it stands it takes what fits and gives new fields their defaults. An exception makes the state unreadable:
+        the events of its actor become dead letters until it can be read, and it is not overwritten.
+        """
+        assert cls._actor_state is not None, version
+        return msgspec.convert(raw, cls._actor_state.kind)
 
     async def on_start(self) -> None:
         """Run before the first message, at each start and restart. An exception is a failed start."""

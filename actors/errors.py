@@ -73,6 +73,19 @@ class HandlerHungError(ActorError, TimeoutError):
         self.seconds = seconds
 
 
+class StateError(ActorError):
+    """A durable state cannot be kept as it is. `field` names the part that is wrong."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class UnreadableStateError(StateError):
+    """What is stored is no state of this actor, so that none of its handlers can run. It stays as it is."""
+
+
 class LinkedActorError(ActorError):
     """An actor that this one is linked to has crashed."""
 

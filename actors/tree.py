@@ -22,6 +22,7 @@ from actors.errors import SpecError
 from actors.mailbox import Bounded
 from actors.ref import M
 from actors.spec import AutoShutdown, Intensity, Strategy, Supervision
+from actors.state import state_of
 
 NESTED = Supervision(shutdown_seconds=math.inf)
 """How a supervisor is looked after unless told otherwise: its subtree may take what its own limits allow."""
@@ -116,6 +117,8 @@ def _problems_below(spec: SupervisorSpec, path: str, above: tuple[NodeSpec, ...]
 def _problems_of_class(actor: object, path: str) -> Iterator[SpecError]:
     if not (isinstance(actor, type) and issubclass(actor, Actor)):
         yield SpecError(path, f"its actor must be a class derived from Actor, not {actor!r}")
+    elif state_of(actor) is not None:
+        yield SpecError(path, f"{actor.__name__} has a durable state, which only actors of keyed services have")
 
 
 def problems_of_name(name: object, path: str) -> Iterator[SpecError]:

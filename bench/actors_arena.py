@@ -79,6 +79,9 @@ class _Surroundings:
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:  # noqa: ARG002 # the protocol's signature
         raise ActorError(f"a benchmark has no service {service!r}")
 
+    async def restore(self, cell: Cell, instance: Actor) -> None:
+        """No actor here has a durable state."""
+
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
         raise ActorError(f"{cell.path} failed: {reason}") from reason
 

@@ -14,12 +14,20 @@ from actors.job import Finalizer
 from actors.mailbox import Bounded
 from actors.message import DYNAMIC, Message, message_name
 from actors.spec import Metadata, RetryPolicy, Supervision, require_positive
+from actors.state import state_of
 from runtime.cells.routing import Routing
 from runtime.store.records import Event
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 DEFAULT_SLOTS = 16
 DEFAULT_INSTANCES = 10_000
+DEFAULT_MAX_STATE_BYTES = 256 * 1024
+LIMITS = (
+    ("slots", 1, 10_000),
+    ("chunk_size", 1, 1_000),
+    ("instances", 1, 10_000_000),
+    ("max_state_bytes", 1, 64 * 1024 * 1024),
+)
 
 
 class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +57,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """For messages in memory; events wait in the log."""
     routing: Routing = Routing.ROUND_ROBIN
     """For messages in memory to a service that is not keyed."""
+    max_state_bytes: int = DEFAULT_MAX_STATE_BYTES
+    """An event that leaves its actor a larger durable state, counted in bytes of JSON, fails."""
     idle_seconds: float | None = None
     """A keyed service's actor that had nothing to do for so long, and up to twice that, is stopped until needed."""
 
@@ -56,7 +66,9 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
         if not NAME.fullmatch(self.name):
             raise SpecError("name", f"{self.name!r} must be a lower-case word of at most 63 letters, digits, - or _")
         _require_actor(self.actor)
-        for field, low, high in (("slots", 1, 10_000), ("chunk_size", 1, 1_000), ("instances", 1, 10_000_000)):
+        if state_of(self.actor) is not None and not self.keyed:
+            raise SpecError("keyed", f"{self.actor.__name__} has a durable state for each tenant and key; make it True")
+        for field, low, high in LIMITS:
             value = getattr(self, field)
             if not low <= value <= high:
                 raise SpecError(field, f"must be between {low} and {high}, not {value}")

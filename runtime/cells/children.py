@@ -94,6 +94,8 @@ class Children:
         parent = self._parent
         if name in self._cells:
             raise SpecError("name", f"{parent.path} has a child {name!r} already")
+        if actor._actor_state is not None:
+            raise SpecError("actor", f"{actor.__name__} has a durable state, which only actors of keyed services have")
         if not name or "/" in name:
             raise SpecError("name", f"{name!r} must be one part of a path: not empty, and without a slash")
         machinery = self._machinery
@@ -127,6 +129,9 @@ class Children:
 
     def nodes(self) -> tuple[TreeNode, ...]:
         return tuple(cell.node() for cell in itertools.islice(self._cells.values(), MAX_NODES))
+
+    async def restore(self, cell: Cell, instance: Actor) -> None:
+        """Nothing to do: `add` refuses classes with durable state."""
 
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
         if cell.on_started is not None:

@@ -23,7 +23,7 @@ from actors.spec import Directive
 from runtime.cells.dead_messages import DeadReason
 from runtime.cells.letter import abandon, message_of
 from runtime.cells.place import BUSY, FAILED, IDLE, NEW, READY, STOPPED, CellPlace
-from runtime.cells.state import QUIT, REST, RESTART, STOP, QuitError, Record
+from runtime.cells.state import QUIT, REST, RESTART, STOP, QuitError, Record, ReloadError
 from runtime.cells.within import ENDED, begin_within, within
 from runtime.core.supervision_errors import glimpse
 
@@ -180,7 +180,7 @@ class CellLife(CellPlace):
             elif command is QUIT:
                 await self._quit()
             elif isinstance(command, BaseException) or command is RESTART:
-                await self.crashed(command, explained=False)
+                await self.crashed(command, explained=isinstance(command, ReloadError))
             else:
                 notices.append(command)
         self.put_first(notices)
@@ -190,6 +190,9 @@ class CellLife(CellPlace):
 
     async def crashed(self, reason: Any, *, explained: bool) -> None:
         """End this life over an exception, or RESTART, and begin the next one if it is to begin at once."""
+        if self.actor._actor_state is not None and self._is_parked():
+            await self._quit()  # nothing has run; the next message has the state read anew
+            return
         decider = self.supervision.decider
         if (decider.rules or decider.otherwise is not RESTART_CHILD) and not explained and self._resumes(reason):
             self.owner.cell_resumed(cast("Any", self), reason)
@@ -239,9 +242,12 @@ class CellLife(CellPlace):
 
     async def _begin_life(self) -> None:
         failure, self._failure = self._failure, None
-        hooks = self.actor._actor_hooks
         try:
             instance = self._make_instance()
+            hooks = self.actor._actor_hooks
+            if self.actor._actor_state is not None:
+                await self._guarded(partial(self.owner.restore, cast("Any", self), instance))
+                hooks = self._hooks(instance)
             if "on_start" in hooks:
                 limited = self.supervision.start_seconds != math.inf
                 await (self._started if limited else self._guarded)(instance.on_start)
@@ -276,11 +282,18 @@ class CellLife(CellPlace):
         instance._context = self.instance = None
         return True
 
+    def _is_parked(self) -> bool:
+        return self.instance is not None and self.instance._actor_fault is not None
+
+    def _hooks(self, instance: Actor) -> frozenset[str]:
+        """Those to run: none without the state that they may count on."""
+        return self.actor._actor_hooks if instance._actor_fault is None else frozenset()
+
     async def _end_life(self, reason: BaseException | None) -> None:
         instance, self.instance = self.instance, None
         if instance is None:
             return
-        hooks = self.actor._actor_hooks
+        hooks = self._hooks(instance)
         instance._context = None
         if reason is not None and "before_restart" in hooks:
             await self._tolerated("before_restart", lambda: instance.before_restart(reason))

@@ -33,6 +33,10 @@ class CellState(enum.StrEnum):
 class Owner(Protocol):
     """Who looks after a cell, decides what a failure leads to, and knows the actors around it."""
 
+    async def restore(self, cell: Cell, instance: Actor) -> None:
+        """Give a new instance of a class with durable state the one that is stored, or say in it what is wrong."""
+        ...
+
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
         """It crashed and nothing explains it. It stays failed until `start` or `stop`, which may be called at once."""
         ...
@@ -76,7 +80,7 @@ class Owner(Protocol):
 
 
 class Command(enum.Enum):
-    """What the control lane carries beside errors to crash over and notices to be handled."""
+    """What the control lane carries beside errors to crash over, `ReloadError` and notices to be handled."""
 
     STOP = enum.auto()
     """Stop, as the owner wants."""
@@ -93,6 +97,10 @@ STOP, QUIT, REST, RESTART = Command
 
 class QuitError(ActorError):
     """A permanent child stopped itself, which is a reason to start it again and no crash."""
+
+
+class ReloadError(ActorError):
+    """What an actor holds is ahead of what is stored, which is a reason to begin anew and no crash."""
 
 
 class Record:

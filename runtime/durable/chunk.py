@@ -23,7 +23,6 @@ from runtime.core.fair_share import Taken
 from runtime.core.supervision_errors import describe
 from runtime.durable.crash_points import reach
 from runtime.durable.delivery import Delivery
-from runtime.durable.endings import ResultError
 from runtime.durable.failures import UndecodableError
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.durable.suspects import Suspects
@@ -56,6 +55,7 @@ class ChunkRun:
         "seconds",
         "slot",
     )
+    _brings_about_more = False
     _todo: list[Chunk]
     """The parts still to run, the next one last."""
 
@@ -118,13 +118,9 @@ class ChunkRun:
             self._deliver()
 
     def succeeded(self, delivery: Delivery, result: object) -> None:
-        endings, event = self._service.endings, delivery.entry.event
-        if endings.concern(event):
-            try:
-                endings.completed(self._batch, event, result)
-            except ResultError as error:
-                self.failed(delivery, error)
-                return
+        """Raises what makes the event fail after all, before anything is kept of it."""
+        if self._brings_about_more or self._service.endings.concern(delivery.entry.event):
+            self._complete(delivery, result)
         if self._unit is not None:
             self._unit.keep_event()
         started_at = delivery.started_at
@@ -136,6 +132,12 @@ class ChunkRun:
             else:
                 self._batch.events.append(one)
         self._advance(delivery)
+
+    def _complete(self, delivery: Delivery, result: object) -> None:
+        """Put what the completion brings about, beside the outcome, into the batch. Raises ResultError."""
+        endings, event = self._service.endings, delivery.entry.event
+        if endings.concern(event):
+            endings.completed(self._batch, event, result)
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:
         if self._unit is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from actors.context import Context
 from actors.message import Message
@@ -45,6 +45,11 @@ class Delivery(EventContext):
         self._began = run.monotonic()
         self.started_at = 0.0
         self.run_seconds = 0.0
+
+    @property
+    def actor(self) -> Any:
+        """The instance that handles it."""
+        return self._surroundings.instance
 
     def open(self, surroundings: Surroundings) -> Context:
         run = self._run

@@ -15,6 +15,7 @@ from actors.spec import RetryPolicy
 from runtime.core.retry import RetryAt, decide
 from runtime.core.supervision_errors import describe
 from runtime.durable.endings import Endings, ResultError
+from runtime.durable.states import UnsavableStateError
 from runtime.durable.suspects import TookProcessDownError
 from runtime.store.records import Batch, Cause, DeadLetter, Delayed, Entry, Outcome, OutcomeKind
 
@@ -31,7 +32,8 @@ class Failures:
 
     def __init__(self, policy: RetryPolicy, endings: Endings, clock: Clock, source: random.Random) -> None:
         self._policy = msgspec.structs.replace(
-            policy, permanent=(*policy.permanent, UndecodableError, TookProcessDownError, ResultError)
+            policy,
+            permanent=(*policy.permanent, UndecodableError, UnsavableStateError, TookProcessDownError, ResultError),
         )
         self._endings = endings
         self._clock = clock
@@ -42,16 +44,20 @@ class Failures:
         now = self._clock.now()
         event = entry.event
         decision = decide(self._policy, event.attempt, error, now, self._random)
-        text = clean(describe(error))
         if isinstance(decision, RetryAt):
+            text = clean(describe(error))
             batch.outcomes.append(Outcome(entry.seq, OutcomeKind.RETRY, started_at, now, text))
             again = msgspec.structs.replace(event, attempt=event.attempt + 1)
             batch.delayed.append(Delayed(again, decision.due_at))
         else:
-            batch.outcomes.append(Outcome(entry.seq, OutcomeKind.DEAD, started_at, now, text))
-            cause = cause_of(error)
-            batch.dead_letters.append(DeadLetter(event, cause, now))
-            self._endings.ended(batch, event, "failed", JobCause(cause.type, cause.message))
+            self.bury(batch, entry, error, started_at)
+
+    def bury(self, batch: Batch, entry: Entry, error: BaseException, started_at: float) -> None:
+        """Put the outcome of an event that is not tried again into `batch`, its dead letter, and who is told."""
+        now, cause = self._clock.now(), cause_of(error)
+        batch.outcomes.append(Outcome(entry.seq, OutcomeKind.DEAD, started_at, now, clean(describe(error))))
+        batch.dead_letters.append(DeadLetter(entry.event, cause, now))
+        self._endings.ended(batch, entry.event, "failed", JobCause(cause.type, cause.message))
 
 
 def cause_of(error: BaseException) -> Cause:

@@ -21,11 +21,12 @@ from runtime.cells.cell import Cell
 from runtime.cells.dead_messages import DeadReason
 from runtime.cells.routing import Routing, consistent_slot, shortest
 from runtime.cells.run_queue import RunQueue
-from runtime.cells.state import Command
+from runtime.cells.state import Command, ReloadError
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
+from runtime.durable.states import Identity, States
 from runtime.errors import InvalidInputError
 from runtime.tree import TreeNode
 
@@ -70,8 +71,10 @@ class Instances:
         *,
         on_restart: Callable[[BaseException], None],
         on_exhausted: Callable[[BaseException], None],
+        states: States | None = None,
     ) -> None:
         self._definition = definition
+        self._states = states
         self._path = path
         self._environment = environment
         self._on_restart = on_restart
@@ -113,6 +116,16 @@ class Instances:
                 return consistent_slot(tenant or "", key, self._definition.slots)
             case _:
                 return next(self._turns)
+
+    def reload(self, tenant: str, key: str) -> None:
+        """What the actor of a key holds in memory is not what is stored: it begins anew."""
+        cell = self._cells.get((tenant, key))
+        if cell is not None:
+            cell.command(ReloadError(f"{cell.path}: a commit failed, so its state is read again"))
+
+    async def restore(self, cell: Cell, instance: Actor) -> None:
+        assert self._states is not None, "the service knows that its actors have states"
+        await self._states.restore(_identity(cell), instance)
 
     async def stop(self, shutdown_seconds: float) -> None:
         """Stop every actor, all at the same time."""
@@ -257,5 +270,13 @@ class Instances:
         identity = (cell.tenant, cell.key) if self._definition.keyed else (None, int(cell.name))
         if self._cells.get(identity) is cell:
             del self._cells[identity]
+            if self._states is not None:
+                self._states.forget(_identity(cell))
         if not cell.stopping:
             cell.stop_failed()
+
+
+def _identity(cell: Cell) -> Identity:
+    assert cell.tenant is not None, "a keyed service's actor has a tenant"
+    assert cell.key is not None, "and a key"
+    return cell.tenant, cell.key

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from actors.context import Clock
 from actors.errors import ActorStoppedError
+from actors.state import state_of
 from runtime.cells.cell import Cell
 from runtime.context import Emitter
 from runtime.core.fair_share import FairShare
 from runtime.definition import ServiceDefinition
-from runtime.durable.chunk import ChunkRun
+from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
 from runtime.durable.instances import Instances
+from runtime.durable.stateful_chunk import StatefulChunkRun
+from runtime.durable.states import States
 from runtime.machinery import Machinery
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch, Entry
@@ -49,7 +53,7 @@ class Service:
         self._explained = explained
         self._on_exit: Callable[[BaseException | None], None] | None = None
         self._fair: FairShare[Entry] = FairShare(wake=self._pump_soon)
-        self._instances = self._new_instances()
+        self._begin()
         self._slots: list[int] = []
         self._runs: list[ChunkRun | None] = []
         self._accepting = False
@@ -85,7 +89,7 @@ class Service:
         self._on_exit = on_exit
         self.life = object()
         self._fair = self._fair.successor()
-        self._instances = self._new_instances()
+        self._begin()
         self._slots = list(range(self.definition.slots))
         self._runs = [None] * self.definition.slots
         self._since = self.clock.now()
@@ -144,7 +148,7 @@ class Service:
         if self._pumping:
             return
         self._pumping = True
-        take_chunk, chunk_size = self._fair.take_chunk, self.definition.chunk_size
+        take_chunk, chunk_size, new_run = self._fair.take_chunk, self.definition.chunk_size, self._new_run
         try:
             while self._slots and not self.journal.saturated:
                 chunk = take_chunk(chunk_size)
@@ -152,7 +156,7 @@ class Service:
                     break
                 self._quiet.clear()
                 self.backlog.started(chunk[0].entry.queue, chunk)
-                run = ChunkRun(self, chunk, self._slots.pop())
+                run = new_run(self, chunk, self._slots.pop())
                 self._runs[run.slot] = run
                 run.start()
         finally:
@@ -186,6 +190,10 @@ class Service:
         if self.life is None:
             raise ActorStoppedError(f"{self.path} is not running")
         return self._instances.for_message(tenant, key)
+
+    def reload(self, tenant: str, key: str) -> None:
+        """Have an actor read its state again before its next message."""
+        self._instances.reload(tenant, key)
 
     async def commit(self, unit: UnitOfWork, batch: Batch) -> None:
         await self._machinery.commit(unit, batch)
@@ -226,7 +234,14 @@ class Service:
     def _restarted(self, reason: BaseException) -> None:
         self._explained(self.name, reason)
 
-    def _new_instances(self) -> Instances:
-        return Instances(
-            self.definition, self.path, self._machinery, on_restart=self._restarted, on_exhausted=self._fail
+    def _begin(self) -> None:
+        """Have actors, none of which has been made yet."""
+        definition, machinery = self.definition, self._machinery
+        self._new_run: Callable[[Service, Chunk, int], ChunkRun] = ChunkRun
+        states = None
+        if state_of(definition.actor) is not None:
+            states = States(definition, machinery.store, self.journal, self.clock.now, self.background)
+            self._new_run = partial(StatefulChunkRun, states=states)
+        self._instances = Instances(
+            definition, self.path, machinery, on_restart=self._restarted, on_exhausted=self._fail, states=states
         )

@@ -115,6 +115,9 @@ class ActorChild:
 
     # What its place asks of its owner
 
+    async def restore(self, cell: Cell, instance: Actor) -> None:
+        """Nothing to do: specs of classes with durable state are refused."""
+
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
         self._ended(cell, None if isinstance(reason, QuitError) else reason)
 

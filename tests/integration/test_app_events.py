@@ -140,6 +140,23 @@ async def test_an_exception_declared_permanent_is_not_tried_again(database: Serv
     assert await outcomes(admin) == {"dead": 1}
 
 
+async def test_an_actor_that_stops_itself_leaves_no_event_of_its_chunk_behind(
+    database: Server, admin: Connection
+) -> None:
+    class Quitter(Recorder):
+        async def step(self, step: Step) -> None:
+            self.seen.append((self.ctx.key, step.n, self.ctx.attempt))
+            self.ctx.stop()
+
+    app = App("test")
+    app.service("steps", Quitter, keyed=True, chunk_size=10)
+    async with run(app, database) as running:
+        await app.enqueue_many("steps", steps(40, keys=1))
+        await finish(running)
+    assert await outcomes(admin) == {"done": 40}
+    assert len(Recorder.seen) == 40
+
+
 async def test_one_tenants_poison_does_not_take_the_service_down(database: Server, admin: Connection) -> None:
     app = recorder_app(retry=RetryPolicy(attempts=1))
     async with run(app, database) as running:

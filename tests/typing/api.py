@@ -45,6 +45,23 @@ class CountOpen(Request[int]):
     pass
 
 
+class Basket(msgspec.Struct):
+    skus: list[str] = []
+
+
+class Baskets(Actor):
+    state: Basket
+    state_version = 2
+
+    @classmethod
+    def upgrade_state(cls, version: int, raw: Any) -> Basket:
+        return Basket(raw["items"] if version == 1 else [])
+
+    async def place(self, order: Order) -> None:
+        skus: list[str] = self.state.skus
+        skus.append(order.sku)
+
+
 class Orders(Actor):
     def __init__(self) -> None:
         self.open = 0

@@ -51,6 +51,8 @@ class Arena:
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
         raise ActorError(f"there is no service {service!r}")
 
+    async def restore(self, cell: Cell, instance: Actor) -> None: ...
+
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
         self.failures.append(reason)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from actors import (
@@ -33,6 +34,14 @@ class Idler(Actor):
     """Has nothing to do."""
 
 
+class Kept(msgspec.Struct):
+    n: int = 0
+
+
+class Keeper(Actor):
+    state: Kept
+
+
 SIGNIFICANT = Supervision(restart=Restart.TRANSIENT, significant=True)
 
 
@@ -52,6 +61,7 @@ def worker(name: str, supervision: Supervision | None = None) -> ActorSpec:
         ([DynamicSpec("d", Idler, template=SIGNIFICANT)], "root/d: children of a dynamic supervisor cannot be signif"),
         ([ActorSpec("a", cast("Any", int))], "root/a: its actor must be a class derived from Actor, not <class 'int'>"),
         ([DynamicSpec("a", cast("Any", "x"))], "root/a: its actor must be a class derived from Actor, not 'x'"),
+        ([ActorSpec("a", Keeper)], "root/a: Keeper has a durable state, which only actors of keyed services have"),
         (["a"], "root/?: 'a' is none of ActorSpec, DynamicSpec and SupervisorSpec"),
     ],
 )

@@ -1,0 +1,112 @@
+"""Durable states after kills at random moments: exactly what the recorded events made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from runtime.store.postgres import PostgresStore
+from runtime.store.postgres.pool import Connection
+from runtime.store.records import Batch
+from tests.apps import url_of
+from tests.fault.cut_proxy import CutProxy, Loss
+from tests.fault.states_app import Tally
+from tests.postgres import Server
+from tests.records import make_event
+
+ROOT = Path(__file__).parents[2]
+EVENTS = 10_000
+TENANTS, KEYS = 3, 14
+KILLS = 4
+CUTS = 6
+
+
+async def fill(database: Server) -> None:
+    store = PostgresStore(database)
+    await store.open()
+    await store.acquire_lease(uuid4())
+    events = [
+        make_event(
+            service="counters",
+            tenant=f"t{n % TENANTS}",
+            key=f"k{n % KEYS}",
+            type="Step",
+            payload=b'{"n":%d}' % n,
+        )
+        for n in range(EVENTS)
+    ]
+    await store.commit(Batch(events=events))
+    await store.close()
+
+
+async def start(database: Server, chunk_size: int) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-m", "tests.fault.states_app", url_of(database), str(chunk_size)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL)
+
+
+async def until_done(admin: Connection, count: int, program: asyncio.subprocess.Process) -> None:
+    while program.returncode is None:
+        if await admin.fetchval("SELECT count(*) FROM postroom.outcome WHERE kind = 1") >= count:
+            return
+        await asyncio.sleep(0.01)
+
+
+async def finish(program: asyncio.subprocess.Process) -> None:
+    assert await asyncio.wait_for(program.wait(), 100) == 0
+
+
+async def require_exact(admin: Connection) -> None:
+    """Whatever the order of retries, each actor's state and effects are those of its events, once each."""
+    for tenant in range(TENANTS):
+        for key in range(KEYS):
+            own = [n for n in range(EVENTS) if (n % TENANTS, n % KEYS) == (tenant, key)]
+            names = (f"t{tenant}", f"k{key}")
+            state = await admin.fetchval(
+                "SELECT state::text FROM postroom.state WHERE tenant = $1 AND key = $2", *names
+            )
+            assert msgspec.json.decode(state, type=Tally) == Tally(len(own), sum(own)), names
+            rows = await admin.fetch("SELECT n FROM effect WHERE tenant = $1 AND key = $2 ORDER BY n", *names)
+            assert [row["n"] for row in rows] == [n for n in own if n % 3 == 0]
+    kinds = await admin.fetch("SELECT kind, count(*) FROM postroom.outcome GROUP BY kind ORDER BY kind")
+    assert [tuple(row) for row in kinds] == [(1, EVENTS), (2, len(range(0, EVENTS, 7)))]
+
+
+@pytest.mark.parametrize("chunk_size", [1, 25])
+async def test_kills_leave_states_that_equal_the_events_done(
+    database: Server, admin: Connection, chunk_size: int
+) -> None:
+    await fill(database)
+    for mark in sorted(random.Random(chunk_size).sample(range(100, EVENTS * 9 // 10), KILLS)):
+        program = await start(database, chunk_size)
+        await until_done(admin, mark, program)
+        program.kill()
+        assert await program.wait() != 0
+    await finish(await start(database, chunk_size))
+    await require_exact(admin)
+
+
+@pytest.mark.parametrize("loss", list(Loss))
+async def test_connections_lost_while_committing_leave_states_that_equal_the_events_done(
+    database: Server, admin: Connection, tmp_path: Path, loss: Loss
+) -> None:
+    await fill(database)
+    proxy = CutProxy(database, tmp_path)
+    await proxy.start()
+    program = await start(proxy.address, 25)
+    for mark in sorted(random.Random(loss.value).sample(range(100, EVENTS * 9 // 10), CUTS)):
+        await until_done(admin, mark, program)
+        proxy.lose(loss, b"COMMIT\0")
+        await proxy.lost.wait()
+        if loss is Loss.LATE_REQUEST:
+            await proxy.deliver_late()
+    await finish(program)
+    await proxy.stop()
+    await require_exact(admin)
