@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from actors.job import Finalizer, Signature
+from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.durable.dead_letter_office import DeadLetterOffice
 from runtime.durable.job_desk import JobDesk
@@ -32,6 +33,7 @@ class AppOperations(DeadLetterOffice):
         )
         self._running = running
         self.jobs: JobOperations = JobDesk(machinery)
+        self.audit = AuditOffice(running.store.audit)
 
     @property
     def app_name(self) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from actors.job import Finalizer, Signature
 from actors.spec import Metadata
+from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.job_operations import JobOperations
 from runtime.store.records import DeadLetterFilter, DeadLetterView
@@ -76,6 +77,9 @@ class Operations(DeadLetterOperations, Protocol):
 
     @property
     def jobs(self) -> JobOperations: ...
+
+    @property
+    def audit(self) -> AuditOffice: ...
 
     def tree(self) -> TreeNode:
         """The whole process as a supervision tree."""

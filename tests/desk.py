@@ -9,6 +9,7 @@ import msgspec
 from actors.children import Exit
 from actors.job import Finalizer, Signature
 from actors.spec import Metadata
+from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessages, DeadMessagesFound
 from runtime.errors import (
     ConflictError,
@@ -20,6 +21,7 @@ from runtime.errors import (
 )
 from runtime.operations import Readiness, Receipt, ServiceInfo
 from runtime.store.job_records import JobFilter, JobPage, JobView
+from runtime.store.memory_audit import MemoryAudit
 from runtime.store.records import (
     Attempt,
     AuditRecord,
@@ -73,6 +75,7 @@ class Desk:
         self.enqueued: list[Event] = []
         self.options: list[tuple[Finalizer | None, str | Signature | None]] = []
         self.jobs = JobShelf()
+        self.audit = AuditOffice(MemoryAudit())
         self.dead = DeadMessages()
         self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}
 

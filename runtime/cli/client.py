@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from actors.errors import PostroomError
+from runtime.audit_views import AuditPageJson
 from runtime.errors import (
     ConflictError,
     InvalidInputError,
@@ -68,6 +69,11 @@ class Client:
         """Raises as the app does; a filter that is None is left out."""
         query = urllib.parse.urlencode({name: value for name, value in which.items() if value is not None})
         return self._ask("GET", f"/v1/jobs?{query}", JobPageJson)
+
+    def audit(self, **which: object) -> AuditPageJson:
+        """As `jobs`."""
+        query = urllib.parse.urlencode({name: value for name, value in which.items() if value is not None})
+        return self._ask("GET", f"/v1/audit?{query}", AuditPageJson)
 
     def job(self, job_id: UUID) -> JobJson:
         return self._ask("GET", f"/v1/jobs/{job_id}", JobJson)

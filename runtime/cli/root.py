@@ -9,6 +9,7 @@ from typing import IO, Any
 import click
 
 from actors.errors import PostroomError
+from runtime.cli.audit import audit
 from runtime.cli.dead_letters import dead_letters
 from runtime.cli.dead_messages import dead_messages
 from runtime.cli.jobs import jobs
@@ -19,7 +20,7 @@ from runtime.cli.services import services
 from runtime.cli.tree import tree
 
 PLUGINS = "postroom.commands"
-OWN_COMMANDS: tuple[click.Command, ...] = (run, tree, services, send, jobs, dead_letters, dead_messages)
+OWN_COMMANDS: tuple[click.Command, ...] = (run, tree, services, send, jobs, audit, dead_letters, dead_messages)
 
 
 class OneLineError(click.ClickException):

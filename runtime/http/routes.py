@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.http.audit import AUDIT_ROUTES
 from runtime.http.dead_messages import DEAD_MESSAGE_ROUTES
 from runtime.http.jobs import JOB_ROUTES
 from runtime.http.openapi import openapi
@@ -167,6 +168,7 @@ ROUTES = (
     ),
     *DEAD_MESSAGE_ROUTES,
     *JOB_ROUTES,
+    *AUDIT_ROUTES,
     Route(
         method="GET",
         path="/v1/openapi.json",

@@ -17,7 +17,9 @@ from runtime.errors import (
     NotFoundError,
     StoreUnavailableError,
 )
+from runtime.store.audit import AuditEntry, AuditFilter
 from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
+from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_database import MemoryDatabase
 from runtime.store.memory_jobs import MemoryJobs
 from runtime.store.memory_members import shard_in
@@ -100,6 +102,10 @@ class MemoryStore:
     @property
     def jobs(self) -> MemoryJobs:
         return MemoryJobs(self._opened)
+
+    @property
+    def audit(self) -> MemoryAudit:
+        return self._opened().audit
 
     async def open(self) -> None:
         self._open = True
@@ -260,19 +266,27 @@ class MemoryStore:
         if letter is None:
             return None
         attempts = [self._attempt(entry) for entry in database.attempts_of(event_id)]
-        return msgspec.structs.replace(self._shown(letter), attempts=attempts, audit=database.audit_of(event_id))
+        return msgspec.structs.replace(self._shown(letter), attempts=attempts, audit=await self._audit_of(event_id))
 
     async def replay(self, event_id: UUID, replay: Batch, *, by: str, at: float, detail: str | None) -> list[Entry]:
         database = self._writable()
         letter = self._open_letter(event_id)
         closed = msgspec.structs.replace(letter, state="replayed", replayed_as=replay.events[0].id)
-        database.close_dead_letter(event_id, closed, AuditRecord("replay", by, at, detail))
+        database.close_dead_letter(
+            event_id, closed, AuditEntry(action="replay", by=by, at=at, subject=event_id, detail=detail)
+        )
         return database.write(self._lease, replay)
 
     async def discard(self, event_id: UUID, *, by: str, at: float, detail: str | None) -> None:
         database = self._writable()
         closed = msgspec.structs.replace(self._open_letter(event_id), state="discarded")
-        database.close_dead_letter(event_id, closed, AuditRecord("discard", by, at, detail))
+        database.close_dead_letter(
+            event_id, closed, AuditEntry(action="discard", by=by, at=at, subject=event_id, detail=detail)
+        )
+
+    async def _audit_of(self, event_id: UUID) -> list[AuditRecord]:
+        lines = await self.audit.lines(AuditFilter(subject=event_id, limit=1000))
+        return [AuditRecord(line.action, line.by, line.at, line.detail) for line in reversed(lines)]
 
     async def outcome_counts(self, service: str, since_seq: int) -> Sequence[tuple[str, int, int, int]]:
         database = self._opened()

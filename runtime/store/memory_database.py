@@ -12,10 +12,11 @@ import msgspec
 from runtime.core.lease import Lease
 from runtime.durable.ids import timestamp_of
 from runtime.errors import ConflictError
+from runtime.store.audit import AuditEntry
 from runtime.store.claims import claimed_at, first_claims, settle, without_duplicates
+from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_members import MemoryMembers, shard_in
 from runtime.store.records import (
-    AuditRecord,
     Batch,
     Claim,
     DeadLetterView,
@@ -69,7 +70,7 @@ class MemoryDatabase:
         self._attempts: dict[UUID, list[Entry]] = {}
         self._delayed: dict[Name, Delayed] = {}
         self._due: list[tuple[float, Name]] = []
-        self._audit: dict[UUID, list[AuditRecord]] = {}
+        self.audit = MemoryAudit()
 
     def write(self, lease: Lease | None, batch: Batch) -> list[Entry]:
         """Write a batch; return the places of its events. Raises LeaseLostError, ConflictError."""
@@ -116,6 +117,7 @@ class MemoryDatabase:
     def _write_extras(self, extras: Extras) -> None:
         for state in extras.states:
             self.states[state.service, state.tenant, state.key] = state
+        self.audit.add(extras.audits)
         for result in extras.results:
             self.results.setdefault(result.id, result.value)
 
@@ -197,13 +199,10 @@ class MemoryDatabase:
     def _shard(self, name: Name) -> int:
         return shard_in(self._delayed[name].event)
 
-    def close_dead_letter(self, event_id: UUID, view: DeadLetterView, record: AuditRecord) -> None:
+    def close_dead_letter(self, event_id: UUID, view: DeadLetterView, entry: AuditEntry) -> None:
         """Change a dead letter's state and note who did it."""
         self.dead_letters[event_id] = view
-        self._audit.setdefault(event_id, []).append(record)
-
-    def audit_of(self, event_id: UUID) -> list[AuditRecord]:
-        return list(self._audit.get(event_id, ()))
+        self.audit.add([entry])
 
     def attempts_of(self, event_id: UUID) -> list[Entry]:
         return sorted(self._attempts.get(event_id, ()), key=lambda entry: entry.event.attempt)

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from runtime.store.audit import AuditEntry
+
 
 class OutcomeKind(enum.IntEnum):
     """How one attempt at an event ended."""
@@ -135,6 +137,7 @@ class Extras(msgspec.Struct):
     states: list[StoredState] = msgspec.field(default_factory=list)
     """The last one of an actor counts."""
     results: list[Result] = msgspec.field(default_factory=list)
+    audits: list[AuditEntry] = msgspec.field(default_factory=list)
     claims: list[Claim] = msgspec.field(default_factory=list)
     """Of events and delayed events of the batch. These alone are written first, as the rest depends on them."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from runtime.store.postgres.audit import audit_columns
 from runtime.store.postgres.columns import Columns, QueueIds
 from runtime.store.records import Extras, StoredState
 
@@ -33,9 +34,14 @@ def result_columns(extras: Extras, _queues: QueueIds) -> Columns:
     return [[result.id for result in extras.results], [result.value for result in extras.results]]
 
 
+def _audits(extras: Extras, _queues: QueueIds) -> Columns:
+    return audit_columns(extras.audits)
+
+
 WRITES: Mapping[str, tuple[str, Callable[[Extras, QueueIds], Columns]]] = {
     "states": ("write_states", state_columns),
     "results": ("write_results", result_columns),
+    "audits": ("write_audit", _audits),
 }
 """By the list's name: the statement that writes it, and what makes its arguments."""
 

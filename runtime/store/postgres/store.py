@@ -9,6 +9,7 @@ from uuid import UUID
 from runtime.core.lease import Lease
 from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
 from runtime.store.places import has_all_events, own_places
+from runtime.store.postgres.audit import PostgresAudit
 from runtime.store.postgres.autocommit import AutocommitDatabase
 from runtime.store.postgres.claims import resolve_claims
 from runtime.store.postgres.columns import entries_of
@@ -75,6 +76,10 @@ class PostgresStore:
     def database(self) -> AutocommitDatabase:
         """The database outside of any event."""
         return AutocommitDatabase(self._work)
+
+    @property
+    def audit(self) -> PostgresAudit:
+        return PostgresAudit(self._system, self._sql)
 
     @property
     def jobs(self) -> PostgresJobs:
