@@ -39,7 +39,7 @@ class Actor(Generic[M_contra]):
     handlers: ClassVar[Mapping[type, Handler]] = {}
     _actor_methods: ClassVar[dict[type, Method]] = {}
     _actor_hooks: ClassVar[frozenset[str]] = frozenset()
-    _actor_requests: ClassVar[set[type]] = set()
+    _actor_requests: ClassVar[dict[type, Method]] = {}
     _actor_state: ClassVar[StateSpec | None] = None
     state_version: ClassVar[int] = 1
     """Stored with each state. Raise it when a stored state no longer decodes, or no longer means the same."""
@@ -57,7 +57,7 @@ class Actor(Generic[M_contra]):
             kind: handler.method if spec is None else guarded(handler.method, spec)
             for kind, handler in cls.handlers.items()
         }
-        cls._actor_requests = set()
+        cls._actor_requests = {}
         cls._actor_hooks = frozenset(name for name in HOOKS if getattr(cls, name) is not getattr(Actor, name))
 
     @property

@@ -10,6 +10,7 @@ as usual. Every so many answers the asker waits all the same, so that the event 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import traceback
 from collections.abc import Callable, Generator
 from contextvars import copy_context
@@ -17,11 +18,10 @@ from types import CoroutineType, TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actors.errors import ActorError, NotARequestError
+from actors.handler import Method
 from actors.message import Request
-from runtime.cells.current_task import swap_current_task
 from runtime.cells.development import refuse_cycle
 from runtime.cells.letter import Letter, differs
-from runtime.cells.state import CellState
 
 if TYPE_CHECKING:
     from runtime.cells.cell import Cell
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 ENDED = object()
-IDLE = CellState.IDLE
-BUSY = CellState.BUSY
 
 
 class Standby:
@@ -40,14 +38,19 @@ class Standby:
     single one would be a third of the whole cost.
     """
 
-    __slots__ = ("adopted", "result", "runner", "send", "serving", "wake")
+    __slots__ = ("adopted", "is_woken", "result", "runner", "send", "serving", "wake")
 
     def __init__(self, runner: Runner, wake: asyncio.Future[None]) -> None:
         self.runner = runner
-        self.wake = wake
         self.adopted: Adopted | None = None
         self.result: Any = None
+        self.park(wake)
         self.serve_anew()
+
+    def park(self, wake: asyncio.Future[None]) -> None:
+        """The runner waits for `wake`."""
+        self.wake = wake
+        self.is_woken = wake.done
 
     def adopt(self, adopted: Adopted) -> None:
         """Have the runner go on with a handler. It may have been cancelled, by the handler itself to begin with."""
@@ -62,13 +65,10 @@ class Standby:
 
     @coroutine
     def _serve(self) -> Generator[Any, Any, None]:
-        job = yield
+        handler = yield
         while True:
-            method, instance, request = job
-            result = method(instance, request)
-            self.result = (yield from result) if type(result) is CoroutineType else result  # type: ignore[misc] # may
-            job = instance = request = result = None
-            job = yield ENDED
+            self.result = yield from handler
+            handler = yield ENDED
 
 
 class Adopted:
@@ -107,63 +107,31 @@ class Adopted:
             except BaseException as error:  # noqa: BLE001 # handed on, as `yield from` would
                 argument, step = error, serving.throw
             awaited = run(step, argument)
-        return self.standby.result
+        result, self.standby.result = self.standby.result, None
+        return result
 
 
-# One function, as each call on this path costs a tenth of an ask.
-async def ask(cell: Cell, request: Request[R], timeout_seconds: float) -> R:  # noqa: C901, PLR0912
-    """Raises what the handler raised, TimeoutError, NotARequestError, and as `tell`."""
-    kind = type(request)
-    if kind not in cell.requests:
-        require_request(cell, request)
-    context, queue = copy_context(), cell.queue
+def post_request(cell: Cell, request: Request[R]) -> asyncio.Future[R]:
+    """Put a request into the mailbox; the future will have the reply. Raises as `tell`, and AskCycleError."""
+    queue = cell.queue
     if queue.development is not None:
         refuse_cycle(cell)
-    if cell.state is IDLE and queue.parked and queue.inline_budget > 0:
-        queue.inline_budget -= 1
-        standby = queue.parked.pop()
-        cell.state = BUSY
-        asker = swap_current_task(queue.loop, standby.runner)
-        try:
-            awaited = context.run(standby.send, (cell.methods[kind], cell.instance, request))
-        except BaseException as error:  # noqa: BLE001 # the actor crashes over it before it goes on its way
-            standby.serve_anew()
-            if not standby.wake.done():
-                queue.parked.append(standby)
-            raise _crash(cell, request, error) from None
-        finally:
-            swap_current_task(queue.loop, asker)
-        if awaited is ENDED:
-            if not standby.wake.done():  # else the handler cancelled its task
-                queue.parked.append(standby)
-            cell.handled += 1
-            cell.state = IDLE
-            if cell.mail or cell.control:
-                cell.wake()
-            return standby.result  # type: ignore[no-any-return] # the handler's annotation was checked against R
-        reply = queue.new_future()
-        cell.adopt(Adopted(cell, Letter(request, reply, context), standby, awaited))
+    context = copy_context()
+    reply: asyncio.Future[R] = queue.new_future()
+    letter = Letter(request, reply, context if differs(context, cell.base) else None)
+    inbox = cell.inbox
+    if inbox is not None:
+        inbox.append(letter)
+    elif cell.must_wait():
+        assert cell.limit is not None
+        cell.limit.senders.append((None, letter))
     else:
-        reply = queue.new_future()
-        letter = Letter(request, reply, context if differs(context, cell.base) else None)
-        inbox = cell.inbox
-        if inbox is None:
-            if cell.must_wait():
-                assert cell.limit is not None
-                cell.limit.senders.append((None, letter))
-            else:
-                cell.accept(letter)
-        else:
-            inbox.append(letter)
-    waiting = queue.deadlines.waiting(timeout_seconds)
-    waiting.add(reply)
-    try:
-        return await reply  # type: ignore[no-any-return] # as above
-    finally:
-        waiting.discard(reply)
+        cell.accept(letter)
+    return reply
 
 
-def _crash(cell: Cell, request: object, error: BaseException) -> BaseException:
+def crash_over(cell: Cell, request: object, error: BaseException) -> BaseException:
+    """Have the actor crash over a request that it was handling in the asker's turn; returns what the asker is told."""
     if isinstance(error, asyncio.CancelledError):
         error = cancelled_from_within(cell)
     explain(error, cell, request)
@@ -171,13 +139,26 @@ def _crash(cell: Cell, request: object, error: BaseException) -> BaseException:
     return error
 
 
-def require_request(cell: Cell, request: object) -> None:
-    """Raise unless it is a request that the actor takes."""
+def require_request(cell: Cell, request: object) -> Method:
+    """The coroutine function that answers it, kept in `cell.requests`. Raises unless the actor takes such requests."""
     if not isinstance(request, Request):
         kind = type(request).__name__
         raise NotARequestError(f"{cell.path}: {kind} is not a Request, so there is no reply to wait for; tell it")
     cell.require_method(request)
-    cell.requests.add(type(request))
+    method = cell.requests[type(request)] = _as_coroutine(cell.methods[type(request)])
+    return method
+
+
+def _as_coroutine(method: Method) -> Method:
+    """The method, if nothing of it runs when it is called: what runs, runs in the context and task of a handler."""
+    if method.__code__.co_flags & inspect.CO_COROUTINE:
+        return method
+
+    async def call(instance: Any, request: Any) -> Any:
+        result = method(instance, request)
+        return await result if type(result) is CoroutineType else result
+
+    return call
 
 
 def cancelled_from_within(cell: Cell) -> ActorError:

@@ -85,12 +85,16 @@ class RunQueue:
         "now",
         "parked",
         "ready",
+        "spare",
     )
 
     def __init__(self, *, inline_asks: bool = True, development: bool | None = None) -> None:
         self.base = contextvars.copy_context()
         """What the context of a message is compared with: only one that differs has to travel."""
         self.ready: deque[Runnable] = deque()
+        self.spare: Standby | None = None
+        """The runner that serves next. Apart from the others, as a list frees its memory with its last item: with every
+        single ask of an idle actor."""
         self.parked: list[Standby] = []
         self.deadlines = Deadlines()
         self.dead = DeadMessages()
@@ -135,14 +139,29 @@ class RunQueue:
 
     def pass_lead(self) -> None:
         self.now = time.monotonic()
-        while self.parked:
-            standby = self.parked.pop()
+        while standby := self.spare or self.next_spare():
+            self.spare = None
             if not standby.wake.done():  # else it was cancelled and is about to end
                 self.lead = standby.runner
                 standby.wake.set_result(None)
                 return
         if not self.closed:
             self.lead = self._new_runner()
+
+    def next_spare(self) -> Standby | None:
+        """Have one of the parked ones serve next, if there is any."""
+        if self.parked:
+            self.spare = self.parked.pop()
+        return self.spare
+
+    def put_aside(self, standby: Standby) -> None:
+        """Have it wait for work, unless its runner has been woken and is about to end."""
+        if standby.wake.done():
+            return
+        if self.spare is None:
+            self.spare = standby
+        else:
+            self.parked.append(standby)
 
     def _new_runner(self) -> Runner:
         self.loop = asyncio.get_running_loop()
@@ -154,6 +173,8 @@ class RunQueue:
     def _ended(self, runner: Runner) -> None:
         self._runners.discard(runner)
         self.parked[:] = [standby for standby in self.parked if standby.runner is not runner]
+        if self.spare is not None and self.spare.runner is runner:
+            self.spare = None
         if self.lead is runner:
             self.lead = None
             if self.ready and not self.closed:
@@ -188,8 +209,9 @@ class RunQueue:
                 wake = self.new_future()
                 if standby is None:
                     standby = Standby(runner, wake)
-                standby.wake = wake
-                self.parked.append(standby)
+                else:
+                    standby.park(wake)
+                self.put_aside(standby)
                 try:
                     yield from wake
                 except asyncio.CancelledError as error:
