@@ -84,6 +84,10 @@ class Actor(Generic[M_contra]):
         assert cls._actor_state is not None, version
         return msgspec.convert(raw, cls._actor_state.kind)
 
+    def state_label(self) -> str | None:
+        """A word for the durable state, asked when it is saved, by which the states of a service can be listed."""
+        return None
+
     async def on_start(self) -> None:
         """Run before the first message, at each start and restart. An exception is a failed start."""
 

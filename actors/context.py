@@ -59,6 +59,15 @@ class Context(Protocol):
         ...
 
     @property
+    def idempotency_key(self) -> str | None:
+        """What to give to others so that they do one thing once. None for a message in memory.
+
+        It is the same for every attempt at an event, and for all events that were sent with one of their own, replays
+        included; where the sender chose none, it is the event's id.
+        """
+        ...
+
+    @property
     def attempt(self) -> int:
         """1 for the first attempt at an event."""
         ...
@@ -88,10 +97,12 @@ class Context(Protocol):
         key: str | None = None,
         delay_seconds: float = 0.0,
         finalizer: Finalizer | None = None,
+        idempotency_key: str | None = None,
     ) -> UUID:
         """Enqueue an event together with the completion of this one, and return its id.
 
-        It is stored if and only if the handler succeeds. The tenant is this event's unless given.
+        It is stored if and only if the handler succeeds. The tenant is this event's unless given. Its handler finds
+        `idempotency_key`, of at most 500 characters, in its context.
 
         Raises:
             UnknownServiceError, InvalidInputError: as for `App.enqueue`; with the field `depth` where the chain of

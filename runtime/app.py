@@ -19,6 +19,7 @@ from actors.supervisor_ref import SupervisorRef
 from actors.tree import SupervisorSpec, check_tree
 from runtime.definition import NAME, ServiceDefinition
 from runtime.errors import RuntimeFaultError
+from runtime.extension import Extension
 from runtime.job import Job
 from runtime.running import RESERVED, Running
 from runtime.settings import Settings
@@ -54,6 +55,7 @@ class App:
         self._services: dict[str, ServiceDefinition] = {}
         self._trees: list[SupervisorSpec] = []
         self._tables: list[str] = []
+        self._extensions: list[Extension] = []
         self._running: Running | None = None
 
     @property
@@ -98,6 +100,10 @@ class App:
         """
         self._tables.append(sql)
 
+    def extend(self, extension: Extension) -> None:
+        """Plug in what brings routes of its own, and has something to do at every start."""
+        self._extensions.append(extension)
+
     @contextlib.asynccontextmanager
     async def running(self, settings: Settings | None = None) -> AsyncIterator[Running]:
         """Run the app inside an `async with` block.
@@ -109,7 +115,12 @@ class App:
         if self._running is not None:
             raise RuntimeFaultError(f"{self.name} is running already")
         self._running = running = Running(
-            self.name, self._services, self._tables, settings or Settings(), trees=self._trees
+            self.name,
+            self._services,
+            self._tables,
+            settings or Settings(),
+            trees=self._trees,
+            extensions=self._extensions,
         )
         try:
             await running.start()

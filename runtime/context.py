@@ -18,6 +18,7 @@ from actors.ref import Ref
 from actors.spec import Supervision
 from actors.supervisor_ref import SupervisorRef
 from runtime.cells.state import Command
+from runtime.durable.headers import headers_of
 from runtime.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class MemoryContext:
 
     event_id: UUID | None = None
     attempt: int = 1
+
+    @property
+    def idempotency_key(self) -> str | None:
+        return None
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
@@ -100,6 +105,7 @@ class MemoryContext:
         key: str | None = None,  # noqa: ARG002 # as above
         delay_seconds: float = 0.0,  # noqa: ARG002 # as above
         finalizer: Finalizer | None = None,  # noqa: ARG002 # as above
+        idempotency_key: str | None = None,  # noqa: ARG002 # as above
     ) -> UUID:
         raise ActorError(f"emit({service!r}) is available only while a durable event is handled; use App.enqueue")
 
@@ -167,6 +173,7 @@ class Emitter(Protocol):
         key: str | None,
         delay_seconds: float,
         finalizer: Finalizer | None,
+        idempotency_key: str | None = None,
     ) -> Event | Delayed: ...
     def reenqueue(self, cause: Event, job: Event, ended: JobEnded, delay_seconds: float) -> Event | Delayed: ...
 
@@ -204,6 +211,10 @@ class EventContext(MemoryContext):
         return self._event.key
 
     @property
+    def idempotency_key(self) -> str:
+        return headers_of(self._event).idempotency_key or str(self.event_id)
+
+    @property
     def db(self) -> Database:
         self._require_open("self.db")
         return self._transaction.database
@@ -217,10 +228,11 @@ class EventContext(MemoryContext):
         key: str | None = None,
         delay_seconds: float = 0.0,
         finalizer: Finalizer | None = None,
+        idempotency_key: str | None = None,
     ) -> UUID:
         self._require_open("emit")
         emitter = self._transaction.emitter
-        emitted = emitter.emit(self._event, service, message, tenant, key, delay_seconds, finalizer)
+        emitted = emitter.emit(self._event, service, message, tenant, key, delay_seconds, finalizer, idempotency_key)
         return self._add(emitted)
 
     async def reenqueue(self, ended: JobEnded, *, delay_seconds: float = 0.0) -> UUID:

@@ -53,6 +53,11 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """Whether what its handlers return is stored, as JSON, for as long as the log keeps the job."""
     finalizer: Finalizer | None = None
     """Whom to tell how each of its jobs ended."""
+    max_delay_seconds: float | None = None
+    """How long its events may be delayed; None for `Settings.max_delay_seconds`."""
+    deepens: bool = True
+    """Whether what its handlers emit counts as one deeper for `Settings.max_depth`. A coordinator that bounds its own
+    length says False."""
     mailbox: Bounded | None = None
     """For messages in memory; events wait in the log."""
     routing: Routing = Routing.ROUND_ROBIN
@@ -74,6 +79,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
                 raise SpecError(field, f"must be between {low} and {high}, not {value}")
         if self.keyed and self.routing is not Routing.ROUND_ROBIN:
             raise SpecError("routing", "a keyed service has one actor for each key, so there is nothing to choose")
+        if self.max_delay_seconds is not None:
+            require_positive("max_delay_seconds", self.max_delay_seconds)
         if self.idle_seconds is not None:
             require_positive("idle_seconds", self.idle_seconds)
             if not self.keyed:
@@ -85,6 +92,10 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
             message_name(kind): msgspec.json.Decoder(dict[str, Any] if kind is dict else kind)
             for kind in self.actor.handlers
         }
+
+    def takes(self) -> Mapping[str, type]:
+        """The message classes that the service takes, by the message's name."""
+        return {message_name(kind): kind for kind in self.actor.handlers}
 
     def message_names(self) -> list[str]:
         return sorted(message_name(kind) for kind in self.actor.handlers)

@@ -30,6 +30,7 @@ from runtime.durable.service import Service
 from runtime.durable.suspects import Suspects
 from runtime.embedded import EmbeddedServer
 from runtime.errors import ResultNotKeptError, ServerEndedError
+from runtime.extension import Extension
 from runtime.http import HttpServer
 from runtime.machinery import Machinery
 from runtime.opening import open_store
@@ -48,7 +49,19 @@ SERVICES_INTENSITY = Intensity(max_restarts=3, period_seconds=10.0)
 PART = Supervision(shutdown_seconds=10.0)
 STOP_SECONDS = 60.0
 RESERVED = frozenset(
-    {"postgres", "store", "retention", "journal", "delays", "refill", "watermarks", "suspects", "services", "http"}
+    {
+        "postgres",
+        "store",
+        "retention",
+        "journal",
+        "delays",
+        "refill",
+        "watermarks",
+        "suspects",
+        "services",
+        "extensions",
+        "http",
+    }
 )
 """Names of the runtime's own parts."""
 HTTP_STOP_SECONDS = 5.0
@@ -58,8 +71,9 @@ class Running:
     """An app at work. Made by `App.running`.
 
     The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `refill`, `watermarks`,
-    `suspects`, the app's own trees, `services`, `http`. Children start in this order and stop in the reverse, so that
-    services find everything they need, and what they still have to record is written before the store closes.
+    `suspects`, the app's own trees, `services`, `extensions` (where there are any), `http`. Children start in this
+    order and stop in the reverse, so that services find everything they need, and what they still have to record is
+    written before the store closes.
     """
 
     def __init__(
@@ -70,9 +84,11 @@ class Running:
         settings: Settings,
         *,
         trees: Sequence[SupervisorSpec] = (),
+        extensions: Sequence[Extension] = (),
     ) -> None:
         self.name = name
         self.settings = settings
+        self._extensions = extensions
         self.incarnation = uuid.uuid4()
         self.clock = SystemClock()
         self._random = random.Random()  # noqa: S311 # spreads retries and restarts; no secret depends on it
@@ -235,6 +251,7 @@ class Running:
             incarnation=self.incarnation,
             data_dir=None if self.settings.database else self.settings.data_dir,
             max_payload_bytes=self.settings.max_payload_bytes,
+            routes=[route for extension in self._extensions for route in extension.routes],
         )
 
     def _child_specs(self) -> Iterator[ChildSpec]:
@@ -273,6 +290,8 @@ class Running:
 
     def _upper_parts(self) -> Iterator[Child]:
         yield self._supervisor
+        if self._extensions:
+            yield Part("extensions", clock=self.clock, opening=self._start_extensions)
         if (http := self._http) is not None:
             yield Part("http", clock=self.clock, opening=http.start, closing=partial(http.stop, HTTP_STOP_SECONDS))
 
@@ -280,6 +299,10 @@ class Running:
         await self.backlog.grant(found.shards, found.queues)
         if found.starts is not None:
             self.machinery.suspects.begin(found.starts, found.queues, self._services.keys(), self._in_flight)
+
+    async def _start_extensions(self) -> None:
+        for extension in self._extensions:
+            await extension.started(self)
 
     async def _watch_server(self) -> None:
         assert self._server is not None

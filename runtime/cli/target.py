@@ -36,9 +36,12 @@ def connect(app: str | None, url: str | None) -> Client:
     Raises:
         NoRunningAppError, SeveralAppsError: there is no such app, or more than one.
     """
-    if url:
-        return Client(url)
-    return Client(_only(running_apps(), app).url)
+    return Client(url_of(app, url))
+
+
+def url_of(app: str | None, url: str | None) -> str:
+    """Where the app of `connect` is. Raises as that does."""
+    return url or _only(running_apps(), app).url
 
 
 def _only(running: list[Announcement], name: str | None) -> Announcement:

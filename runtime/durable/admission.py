@@ -22,6 +22,7 @@ from runtime.settings import DEFAULT_MAX_DEPTH, DEFAULT_MAX_PAYLOAD_BYTES, DEFAU
 from runtime.store.records import Claim, Claiming, Delayed, Event
 
 MAX_NAME_CHARACTERS = 200
+MAX_IDEMPOTENCY_CHARACTERS = 500
 WELL_FORMED = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
@@ -75,6 +76,10 @@ class Admission:
             if service.finalizer is not None:
                 self._require_own_finalizer(service.finalizer)
 
+    def new_id(self) -> UUID:
+        """An id for an event, above all made before."""
+        return self._ids.new_id()
+
     def codec(self, service: str) -> Codec:
         """Raises UnknownServiceError."""
         codec = self._codecs.get(service)
@@ -90,6 +95,11 @@ class Admission:
         """Whether a known service has one actor for each key."""
         return self._services[service].keyed
 
+    def deepens(self, service: str) -> bool:
+        """Whether what a service's handlers emit counts as one deeper; also of one that is gone."""
+        definition = self._services.get(service)
+        return definition is None or definition.deepens
+
     def event(
         self,
         service: str,
@@ -102,6 +112,7 @@ class Admission:
         cause: UUID | None = None,
         depth: int = 0,
         finalizer: Finalizer | None = None,
+        idempotency_key: str | None = None,
     ) -> Event:
         """An event for a typed or dynamic message. Raises UnknownServiceError, InvalidInputError."""
         codec = self.codec(service)
@@ -109,7 +120,8 @@ class Admission:
         require_name("by", by)
         self._require_address(service, tenant, key)
         identity = self._ids.new_id() if event_id is None else require_id(event_id)
-        headers = None if finalizer is None else self._headers(finalizer)
+        plain = finalizer is None and idempotency_key is None
+        headers = None if plain else self._headers(finalizer, idempotency_key)
         return Event(
             identity, service, tenant, key, name, payload, self._clock.now(), by, 1, cause, None, depth, headers
         )
@@ -177,7 +189,7 @@ class Admission:
 
     def delayed(self, event: Event, delay_seconds: float) -> Event | Delayed:
         """The event itself, or with a delay what waits in its place. Raises InvalidInputError."""
-        limit = self._limits.max_delay_seconds
+        limit = self._services[event.service].max_delay_seconds or self._limits.max_delay_seconds
         if not 0 <= delay_seconds <= limit:
             raise InvalidInputError("delay_seconds", f"must be between 0 and {limit:g}, not {delay_seconds}")
         return Delayed(event, self._clock.now() + delay_seconds) if delay_seconds else event
@@ -226,10 +238,13 @@ class Admission:
             raise InvalidInputError("type", f"{service} does not take {given!r}; it takes {known}")
         return given
 
-    def _headers(self, finalizer: Finalizer) -> bytes | None:
-        self._require_finalizer(finalizer)
+    def _headers(self, finalizer: Finalizer | None, idempotency_key: str | None = None) -> bytes | None:
+        if finalizer is not None:
+            self._require_finalizer(finalizer)
+        if idempotency_key is not None:
+            require_name("idempotency_key", idempotency_key, MAX_IDEMPOTENCY_CHARACTERS)
         try:
-            encoded = Headers(finalizer=finalizer).encode()
+            encoded = Headers(finalizer=finalizer, idempotency_key=idempotency_key).encode()
         except (TypeError, ValueError, msgspec.MsgspecError) as error:
             raise InvalidInputError("finalizer.context", f"cannot be encoded as JSON: {error}") from None
         limit = self._limits.max_payload_bytes
@@ -274,7 +289,7 @@ def is_plain_name(value: object) -> bool:
     return type(value) is str and value.isprintable() and 0 < len(value) <= MAX_NAME_CHARACTERS
 
 
-def require_name(field: str, value: str) -> None:
+def require_name(field: str, value: str, max_characters: int = MAX_NAME_CHARACTERS) -> None:
     """Raise InvalidInputError unless `value` can name a tenant, a key or a person."""
     if is_plain_name(value):
         return
@@ -282,8 +297,8 @@ def require_name(field: str, value: str) -> None:
         raise InvalidInputError(field, f"must be a string, not {type(value).__name__}")
     if not value:
         raise InvalidInputError(field, "must not be empty")
-    if len(value) > MAX_NAME_CHARACTERS:
-        raise InvalidInputError(field, f"has {len(value)} characters; the limit is {MAX_NAME_CHARACTERS}")
+    if len(value) > max_characters:
+        raise InvalidInputError(field, f"has {len(value)} characters; the limit is {max_characters}")
     if not WELL_FORMED.fullmatch(value):
         raise InvalidInputError(field, "must not contain control characters or lone surrogates")
 

@@ -36,9 +36,10 @@ class Emissions:
         key: str | None,
         delay_seconds: float,
         finalizer: Finalizer | None,
+        idempotency_key: str | None = None,
     ) -> Event | Delayed:
         """What a handler emits, on behalf of the event it handles."""
-        depth = cause.depth + 1
+        depth = cause.depth + self._admission.deepens(cause.service)
         self._require_depth(depth)
         event = self._admission.event(
             service,
@@ -49,6 +50,7 @@ class Emissions:
             cause=cause.id,
             depth=depth,
             finalizer=finalizer,
+            idempotency_key=idempotency_key,
         )
         return self._admission.delayed(event, delay_seconds)
 

@@ -11,11 +11,15 @@ from runtime.store.records import Event
 
 
 class Headers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`ends` names the job whose end an event tells; `reenqueued` counts re-enqueues by finalizers in a row."""
+    """`ends` names the job whose end an event tells; `reenqueued` counts re-enqueues by finalizers in a row.
+
+    `idempotency_key` is the sender's own, for what the event is to bring about.
+    """
 
     finalizer: Finalizer | None = None
     ends: UUID | None = None
     reenqueued: int = 0
+    idempotency_key: str | None = None
 
     def encode(self) -> bytes | None:
         """As an event carries them: None for none at all."""

@@ -102,14 +102,14 @@ class States:
             )
         return payload
 
-    def save(self, identity: Identity, payload: bytes, batch: Batch) -> bool:
+    def save(self, identity: Identity, payload: bytes, label: str | None, batch: Batch) -> bool:
         """Put the state that an event leaves into its batch; False if it is what it was."""
         saved = (self._spec.version, payload)
         if self._known.get(identity) == saved:
             return False
         self._known[identity] = saved
         self._uncommitted.add(identity)
-        batch.extra().states.append(StoredState(self._service, *identity, *saved, self._now()))
+        batch.extra().states.append(StoredState(self._service, *identity, *saved, self._now(), label))
         return True
 
     def committed(self, identities: Iterable[Identity]) -> None:

@@ -17,6 +17,8 @@ class Call(msgspec.Struct, frozen=True):
 
     operations: Operations
     health: Health
+    document: Callable[[], dict[str, Any]]
+    """Makes the OpenAPI document of all routes."""
     path: Mapping[str, str]
     query: Any
     body: Any

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import msgspec
@@ -10,7 +9,6 @@ import msgspec
 from runtime.http.audit import AUDIT_ROUTES
 from runtime.http.dead_messages import DEAD_MESSAGE_ROUTES
 from runtime.http.jobs import JOB_ROUTES
-from runtime.http.openapi import openapi
 from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, ReplayBody, decode_id
 from runtime.http.route import Call, Route
 from runtime.operations import Readiness
@@ -84,13 +82,8 @@ async def discard(call: Call) -> tuple[int, Discarded]:
     return 200, Discarded(event_id)
 
 
-@functools.cache
-def document() -> dict[str, Any]:
-    return openapi(ROUTES)
-
-
-async def show_openapi(_: Call) -> tuple[int, dict[str, Any]]:
-    return 200, document()
+async def show_openapi(call: Call) -> tuple[int, dict[str, Any]]:
+    return 200, call.document()
 
 
 ROUTES = (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -18,6 +20,7 @@ from runtime.clock import Clock
 from runtime.http.address import Address, listen_error, parse_address
 from runtime.http.errors import tell_errors
 from runtime.http.in_flight import InFlight
+from runtime.http.openapi import openapi
 from runtime.http.requests import decode_body, decode_query
 from runtime.http.route import Call, Route
 from runtime.http.routes import ROUTES
@@ -39,7 +42,8 @@ class HttpServer:
 
     `address` is `HOST:PORT`; port 0 takes a free port.
     `incarnation` is the process's identity (one is made if none is given) and `data_dir` its data directory; both are
-    told to those who look for a running app. Requests larger than `max_payload_bytes` and 64 KiB are refused.
+    told to those who look for a running app. Requests larger than `max_payload_bytes` and 64 KiB are refused. `routes`
+    are served beside the runtime's own.
 
     Raises:
         BadAddressError: the address is not `HOST:PORT` on loopback.
@@ -54,6 +58,7 @@ class HttpServer:
         incarnation: UUID | None = None,
         data_dir: Path | None = None,
         max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        routes: Iterable[Route] = (),
     ) -> None:
         self._operations = operations
         self._address = parse_address(address)
@@ -61,6 +66,8 @@ class HttpServer:
         self._health = Health(operations.app_name, incarnation or uuid4(), os.getpid())
         self._data_dir = str(data_dir.resolve()) if data_dir else None
         self._max_body_bytes = max_payload_bytes + ENVELOPE_BYTES
+        self._routes = (*ROUTES, *routes)
+        self._document = functools.cache(lambda: openapi(self._routes))
         self._in_flight = InFlight()
         self._runner: web.AppRunner | None = None
         self._bound: Address | None = None
@@ -114,7 +121,7 @@ class HttpServer:
         application = web.Application(
             middlewares=[self._in_flight.track, tell_errors, guard], client_max_size=self._max_body_bytes
         )
-        for route in ROUTES:
+        for route in self._routes:
             application.router.add_route(route.method, route.path, self._endpoint(route))
         return application
 
@@ -123,7 +130,7 @@ class HttpServer:
             query: object = decode_query(request.query, route.query)
             body = decode_body(await request.read(), route.body) if route.body else None
             status, value = await route.handle(
-                Call(self._operations, self._health, dict(request.match_info), query, body)
+                Call(self._operations, self._health, self._document, dict(request.match_info), query, body)
             )
             text = msgspec.json.encode(value)
             return web.Response(body=text, status=status, content_type="application/json", charset="utf-8")

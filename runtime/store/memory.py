@@ -34,6 +34,7 @@ from runtime.store.records import (
     Event,
     OutcomeKind,
     QueueState,
+    StateFilter,
     StoredState,
 )
 
@@ -230,6 +231,21 @@ class MemoryStore:
     async def states(self, service: str, actors: Collection[tuple[str, str]]) -> list[StoredState]:
         states = self._opened().states
         return [states[service, *actor] for actor in actors if (service, *actor) in states]
+
+    async def states_of_key(self, service: str, key: str) -> list[StoredState]:
+        states = self._opened().states.values()
+        return [state for state in states if (state.service, state.key) == (service, key)]
+
+    async def list_states(self, which: StateFilter) -> list[StoredState]:
+        found = [
+            state
+            for state in self._opened().states.values()
+            if state.service == which.service
+            and state.label in which.labels
+            and which.tenant in {None, state.tenant}
+            and (which.before is None or state.key < which.before)
+        ]
+        return sorted(found, key=lambda state: (state.key, state.tenant), reverse=True)[: which.limit]
 
     async def start_marks(self) -> Mapping[int, int]:
         database = self._opened()

@@ -18,6 +18,7 @@ from runtime.store.records import (
     Entry,
     Event,
     QueueState,
+    StateFilter,
     StoredState,
 )
 
@@ -223,6 +224,12 @@ class Store(Protocol):
     async def states(self, service: str, actors: Collection[tuple[str, str]]) -> list[StoredState]:
         """The states of actors of a service, named by tenant and key, as far as they have one. In any order."""
         ...
+
+    async def states_of_key(self, service: str, key: str) -> list[StoredState]:
+        """The states that actors of a service have under a key, whatever their tenants."""
+        ...
+
+    async def list_states(self, which: StateFilter) -> list[StoredState]: ...
 
     async def start_marks(self) -> Mapping[int, int]:
         """How often each entry (by seq) that has no outcome was marked as started."""

@@ -96,6 +96,18 @@ class StoredState(msgspec.Struct, frozen=True, gc=False):
     version: int
     payload: bytes
     saved_at: float
+    label: str | None = None
+    """What lists of states can be filtered by, where the actor names it."""
+
+
+class StateFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which labelled states of a service to list: the highest keys first, at most `limit`, below the key `before`."""
+
+    service: str
+    labels: tuple[str, ...]
+    tenant: str | None = None
+    limit: int = 50
+    before: str | None = None
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):

@@ -14,7 +14,7 @@ Statement = tuple[str, Sequence[Any]]
 
 
 def state_columns(extras: Extras, queues: QueueIds) -> Columns:
-    """queue, key, version, payload, saved_at: the last state of each actor, in one order for all writers."""
+    """queue, key, version, payload, saved_at, label: the last state of each actor, in one order for all writers."""
     last: dict[tuple[int, str], StoredState] = {
         (queues[state.service, state.tenant], state.key): state for state in extras.states
     }
@@ -26,6 +26,7 @@ def state_columns(extras: Extras, queues: QueueIds) -> Columns:
         [state.version for state in states],
         [state.payload for state in states],
         [state.saved_at for state in states],
+        [state.label for state in states],
     ]
 
 

@@ -25,7 +25,16 @@ from runtime.store.postgres.releases import Releases
 from runtime.store.postgres.start_marks import StartMarks
 from runtime.store.postgres.unit_of_work import PostgresUnitOfWork
 from runtime.store.postgres.writer import Writer
-from runtime.store.records import Batch, DeadLetterFilter, DeadLetterView, Entry, Event, QueueState, StoredState
+from runtime.store.records import (
+    Batch,
+    DeadLetterFilter,
+    DeadLetterView,
+    Entry,
+    Event,
+    QueueState,
+    StateFilter,
+    StoredState,
+)
 from runtime.store.sql import DEFAULT_SCHEMA, load_statements
 
 SYSTEM_CONNECTIONS = 4
@@ -193,6 +202,13 @@ class PostgresStore:
     async def states(self, service: str, actors: Collection[tuple[str, str]]) -> list[StoredState]:
         names = [tenant for tenant, _ in actors], [key for _, key in actors]
         return [StoredState(*row) for row in await self._system.fetch(self._sql["read_states"], service, *names)]
+
+    async def states_of_key(self, service: str, key: str) -> list[StoredState]:
+        return [StoredState(*row) for row in await self._system.fetch(self._sql["states_of_key"], service, key)]
+
+    async def list_states(self, which: StateFilter) -> list[StoredState]:
+        arguments = which.service, which.tenant, list(which.labels), which.before, which.limit
+        return [StoredState(*row) for row in await self._system.fetch(self._sql["list_states"], *arguments)]
 
     async def start_marks(self) -> Mapping[int, int]:
         return await self._marks.all()
