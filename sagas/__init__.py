@@ -3,6 +3,8 @@
 from sagas.builder import Flow, undo
 from sagas.definition import Compensation, Definition, Retry
 from sagas.errors import DefinitionError, ExpressionError, RefusedError, SagaError
+from sagas.filters import SagaFilter
+from sagas.sagas import Sagas
 
 __all__ = [
     "Compensation",
@@ -13,5 +15,7 @@ __all__ = [
     "RefusedError",
     "Retry",
     "SagaError",
+    "SagaFilter",
+    "Sagas",
     "undo",
 ]

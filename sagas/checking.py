@@ -33,6 +33,8 @@ class Known(msgspec.Struct, frozen=True):
     input: Any
     result: Any
     has_pivot: bool
+    sagas: frozenset[str] = frozenset()
+    """The sagas inside it."""
 
 
 class Checked(msgspec.Struct, frozen=True):

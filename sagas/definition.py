@@ -241,8 +241,11 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 def encode(definition: Definition) -> bytes:
-    """The definition as JSON with sorted keys: equal definitions give equal bytes."""
-    return msgspec.json.encode(definition, order="sorted")
+    """The definition as JSON with sorted keys: equal definitions give equal bytes. Raises DefinitionError."""
+    try:
+        return msgspec.json.encode(definition, order="sorted")
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise DefinitionError("", "definition", f"cannot be written as JSON: {error}") from None
 
 
 def decode(document: bytes | str) -> Definition:

@@ -73,6 +73,15 @@ class Plan:
         if definition.result is not None:
             require_expression("", "result", definition.result)
 
+    @property
+    def sagas(self) -> frozenset[str]:
+        """The names of the sagas inside it."""
+        return frozenset(each.node.saga for each in self.nodes if isinstance(each.node, SubSaga))
+
+    def step_with(self, saga: str) -> str:
+        """The name of a node that runs a saga."""
+        return next(each.node.name for each in self.nodes if isinstance(each.node, SubSaga) and each.node.saga == saga)
+
     def __getitem__(self, number: int) -> PlanNode:
         return self.nodes[number]
 

@@ -21,7 +21,7 @@ IMPURE = {"anyio", "asyncio", "logging", "os", "pathlib", "secrets", "socket", "
 ONLY_IN = {
     "aiohttp": ("runtime.http", "tests"),
     "asyncpg": ("runtime.store.postgres", "tests"),
-    "click": ("runtime.cli", "bench", "tests"),
+    "click": ("runtime.cli", "sagas.cli", "bench", "tests"),
     "jmespath": ("sagas.expressions", "sagas.functions", "sagas.shapes", "tests"),
 }
 """Libraries that stay at one edge."""

@@ -1,0 +1,197 @@
+"""The sagas of one app: what its code registers, and every version that was ever published."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from actors.message import message_name
+from runtime import Running, ServiceDefinition
+from runtime.errors import InvalidInputError, NotFoundError
+from runtime.store.records import StateFilter
+from sagas.checking import Advertised, Known, check
+from sagas.definition import Definition, decode, encode
+from sagas.errors import DefinitionError, SagaError
+from sagas.library import LABEL, LIBRARY, SYSTEM, Shelf, Version, checksum_of
+from sagas.messages import Publish
+from sagas.plan import Plan
+
+FRESH_SECONDS = 1.0
+"""How long another process's change of the current version may go unseen."""
+PUBLISH_SECONDS = 30.0
+PAUSE_SECONDS = 0.02
+MAX_SAGAS = 500
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """A saga as the app's code defines it."""
+
+    plan: Plan
+    input_type: Any
+    checksum: str
+
+
+class Catalog:
+    """See the module."""
+
+    def __init__(self, services: Mapping[str, ServiceDefinition]) -> None:
+        self._services = services
+        self._registered: dict[str, Registered] = {}
+        self._known: dict[str, Known] = {}
+        self._plans: dict[tuple[str, int], Plan] = {}
+        self._shelves: dict[str, tuple[float, Shelf]] = {}
+        self._running: Running | None = None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def names(self) -> list[str]:
+        return sorted(self._known)
+
+    def register(self, definition: Definition, input_type: Any) -> None:
+        """Take in a saga from the app's code. Raises DefinitionError."""
+        if definition.name in self._registered:
+            raise DefinitionError("", "name", f"a saga is named {definition.name!r} already")
+        plan = self.check(definition, input_type)
+        self._registered[definition.name] = Registered(plan, input_type, checksum_of(plan.definition))
+
+    def check(self, definition: Definition, input_type: Any = Any) -> Plan:
+        """Make a definition ready to run in this app. Raises DefinitionError."""
+        plan = Plan(decode(encode(definition)))  # as it will be read again, its fields of the types they should be
+        self._require_no_circle(plan)
+        services = {name: advertised(service) for name, service in self._services.items()}
+        found = check(plan, input_type, services, self._known)
+        plan.types.update(found.data)
+        pivots = {name for name, known in self._known.items() if known.has_pivot}
+        has_pivot = plan.has_pivot or bool(plan.sagas & pivots)
+        self._known[definition.name] = Known(input_type, found.result, has_pivot, plan.sagas)
+        return plan
+
+    async def started(self, running: Running) -> None:
+        """Publish what the code has that was not published yet, and learn of what was."""
+        self._running = running
+        self._shelves.clear()
+        for state in await running.store.list_states(
+            StateFilter(service=LIBRARY, labels=(LABEL,), limit=MAX_SAGAS, tenant=SYSTEM)
+        ):
+            self._keep(state.key, msgspec.json.decode(state.payload, type=Shelf))
+        for name, registered in self._registered.items():
+            await self.publish(registered.plan.definition, registered.checksum, by=running.name)
+            self._plans[name, self._version_having(name, registered.checksum)] = registered.plan
+
+    async def publish(self, definition: Definition, checksum: str, *, by: str) -> int:
+        """Have a checked definition published; return the number of its version once it has one."""
+        running, name = self._require_running(), definition.name
+        if (await self._read(name)).having(checksum) is None:
+            message = Publish(definition, by)
+            await running.append([running.admission.event(LIBRARY, message, tenant=SYSTEM, key=name, by=by)])
+            await self.wait_shelf(name, lambda shelf: shelf.having(checksum) is not None)
+        return self._version_having(name, checksum)
+
+    async def wait_shelf(self, name: str, ready: Callable[[Shelf], bool]) -> None:
+        """Return when the versions of a saga are as wanted. Raises SagaError after PUBLISH_SECONDS."""
+        for _ in range(int(PUBLISH_SECONDS / PAUSE_SECONDS)):
+            if ready(await self._read(name)):
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise SagaError(f"the versions of {name} were not written within {PUBLISH_SECONDS:g} s")
+
+    async def shelf(self, name: str) -> Shelf:
+        """All versions of a saga. Raises NotFoundError."""
+        shelf = await self._read(name)
+        if not shelf.versions:
+            raise NotFoundError(f"no saga is named {name!r}; there are: {', '.join(self.names()) or 'none'}")
+        return shelf
+
+    async def version(self, name: str, number: int | None) -> Version:
+        """A version of a saga, None for the current one. Raises NotFoundError."""
+        shelf = await self.shelf(name)
+        version = shelf.version(shelf.current if number is None else number)
+        if version is None:
+            raise NotFoundError(f"{name} has no version {number}; it has 1 to {len(shelf.versions)}")
+        return version
+
+    async def current(self, name: str) -> int:
+        """The version that new instances start with. Raises NotFoundError."""
+        known = self._shelves.get(name)
+        if known is None or self._require_running().clock.monotonic() - known[0] > FRESH_SECONDS:
+            return (await self.shelf(name)).current
+        return known[1].current
+
+    async def plan(self, name: str, version: int) -> Plan:
+        """A version ready to run. Raises NotFoundError."""
+        plan = self._plans.get((name, version))
+        if plan is None:
+            plan = self._plans[name, version] = Plan((await self.version(name, version)).definition)
+        return plan
+
+    def require_input(self, name: str, given: Any) -> None:
+        """Raises InvalidInputError with the field where an input is not what the saga's code says."""
+        registered = self._registered.get(name)
+        if registered is None:
+            return
+        try:
+            msgspec.convert(given, registered.input_type, str_keys=True)
+        except msgspec.ValidationError as error:
+            text, _, path = str(error).partition(" - at `$")
+            raise InvalidInputError(f"input{path.rstrip('`')}", text) from None
+
+    def message(self, service: str, name: str, payload: dict[str, Any]) -> Any:
+        """The message of a step. Raises InvalidInputError with the field that does not fit."""
+        takes = self._services[service].takes()
+        kind = takes[name] if name in takes else next(iter(takes.values()))
+        if kind is dict:
+            return payload
+        try:
+            return msgspec.convert(payload, kind, str_keys=True)
+        except msgspec.ValidationError as error:
+            text, _, path = str(error).partition(" - at `$.")
+            raise InvalidInputError(path.rstrip("`") or "input", text) from None
+
+    def is_keyed(self, service: str) -> bool:
+        return self._services[service].keyed
+
+    async def _read(self, name: str) -> Shelf:
+        states = await self._require_running().store.states(LIBRARY, [(SYSTEM, name)])
+        shelf = msgspec.json.decode(states[0].payload, type=Shelf) if states else Shelf()
+        self._keep(name, shelf)
+        return shelf
+
+    def _keep(self, name: str, shelf: Shelf) -> None:
+        self._shelves[name] = (self._require_running().clock.monotonic(), shelf)
+        version = shelf.version(shelf.current)
+        if version is not None and name not in self._known:
+            plan = Plan(version.definition)
+            self._known[name] = Known(Any, Any, plan.has_pivot, plan.sagas)
+
+    def _version_having(self, name: str, checksum: str) -> int:
+        version = self._shelves[name][1].having(checksum)
+        if version is None:
+            raise SagaError(f"the saga {name} could not be published")
+        return version.number
+
+    def _require_running(self) -> Running:
+        if self._running is None:
+            raise SagaError("the app is not running; use `async with app.running():`")
+        return self._running
+
+    def _require_no_circle(self, plan: Plan) -> None:
+        """Raises DefinitionError where a saga would, by way of others, run inside itself."""
+        name = plan.definition.name
+        ways: list[tuple[str, ...]] = [(inner,) for inner in sorted(plan.sagas)]
+        while ways:
+            way = ways.pop()
+            if way[-1] == name:
+                circle = " -> ".join((name, *way))
+                raise DefinitionError(plan.step_with(way[0]), "saga", f"{name} would run inside itself: {circle}")
+            known = self._known.get(way[-1])
+            ways += [(*way, inner) for inner in sorted(known.sagas if known else ())]
+
+
+def advertised(service: ServiceDefinition) -> Advertised:
+    """What a service takes, and what it answers each message with."""
+    handlers = service.actor.handlers
+    return Advertised(service.takes(), {message_name(kind): handler.returns for kind, handler in handlers.items()})

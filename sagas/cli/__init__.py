@@ -1,0 +1,5 @@
+"""The command `postroom sagas`."""
+
+from sagas.cli.group import sagas
+
+__all__ = ["sagas"]

@@ -1,0 +1,160 @@
+"""The actor that runs one saga: its key is the saga's id, its durable state where the saga stands.
+
+    Begin, JobEnded, Happened -> machine -> commands -> events, emitted in the commit that saves the state
+
+So what a saga decided and what it brought about are on disk together or not at all. A step is a job of its service
+whose finalizer is the saga; its end is told by an event in the commit that ends it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, ClassVar, TypeAlias
+
+import msgspec
+
+from actors import Actor, Finalizer, JobEnded
+from runtime.errors import InvalidInputError, NotFoundError, UnknownServiceError
+from sagas.catalog import Catalog
+from sagas.errors import RefusedError
+from sagas.machine import (
+    Command,
+    Done,
+    Due,
+    Event,
+    Failed,
+    Instance,
+    Send,
+    StartChild,
+    Status,
+    Tell,
+    Wake,
+    begin,
+    handle,
+)
+from sagas.messages import Begin, Happened
+from sagas.plan import Plan
+
+SAGAS = "sagas"
+"""The service's name."""
+MAX_CAUSE_CHARACTERS = 2_000
+Place: TypeAlias = tuple[str, int]
+"""What comes back with the end of a step: its place and which send it was."""
+
+
+class SagaState(msgspec.Struct):
+    """What is stored of one saga; nothing before it began."""
+
+    instance: Instance | None = None
+
+
+class Coordinator(Actor):
+    """See the module. Each app's sagas derive a class of their own that knows the app's catalog."""
+
+    catalog: ClassVar[Catalog]
+    state: SagaState
+
+    def state_label(self) -> str | None:
+        instance = self.state.instance
+        return None if instance is None else label_of(instance.saga, instance.status)
+
+    async def begin(self, message: Begin) -> None:
+        if self.state.instance is not None:
+            return
+        try:
+            version = message.version or await self.catalog.current(message.saga)
+            plan = await self.catalog.plan(message.saga, version)
+        except NotFoundError as error:
+            if message.parent is None:
+                raise
+            parent, place, attempt = message.parent
+            self._tell(parent, Failed(place, attempt, str(error), permanent=True))
+            return
+        self.state.instance, commands = begin(
+            plan,
+            message.input,
+            instance_id=self.ctx.key or "",
+            version=version,
+            tenant=self.ctx.tenant or "",
+            by=message.by,
+            now=self.ctx.clock.now(),
+            parent=message.parent,
+        )
+        self._carry_out(plan, self.state.instance, commands)
+
+    async def step_ended(self, ended: JobEnded) -> None:
+        place, attempt = msgspec.convert(ended.context, Place)
+        if ended.outcome == "completed":
+            await self._take(Done(place, ended.result))
+            return
+        why = f"{ended.outcome}: {ended.cause.type}: {ended.cause.message}" if ended.cause else ended.outcome
+        await self._take(Failed(place, attempt, why[:MAX_CAUSE_CHARACTERS], permanent=ended.outcome == "aborted"))
+
+    async def happened(self, message: Happened) -> None:
+        await self._take(message.event)
+
+    async def _take(self, event: Event) -> None:
+        instance = self.state.instance
+        if instance is None:
+            self.ctx.log.warning("%s is told to a saga that has not begun", type(event).__name__)
+            return
+        plan = await self.catalog.plan(instance.saga, instance.version)
+        now = self.ctx.clock.now()
+        try:
+            self._carry_out(plan, instance, handle(plan, instance, event, now))
+        except RefusedError as error:
+            instance.note(now, "refused", "", f"{type(event).__name__}: {error}")
+
+    def _carry_out(self, plan: Plan, instance: Instance, commands: Iterable[Command]) -> None:
+        """Bring about what the machine wants. A step that cannot even be sent has failed."""
+        todo = deque(commands)
+        while todo:
+            command = todo.popleft()
+            try:
+                self._do(instance, command)
+            except (InvalidInputError, UnknownServiceError, KeyError) as error:
+                if not isinstance(command, Send | StartChild):
+                    raise
+                failed = Failed(command.place, command.attempt, f"cannot be sent: {error}", permanent=True)
+                todo.extend(handle(plan, instance, failed, self.ctx.clock.now()))
+
+    def _do(self, instance: Instance, command: Command) -> None:
+        match command:
+            case Send():
+                self._send(instance, command)
+            case StartChild():
+                begin = Begin(
+                    command.saga,
+                    command.input,
+                    f"saga {instance.saga}",
+                    parent=(instance.id, command.place, command.attempt),
+                )
+                self.ctx.emit(self.ctx.service, begin, key=command.child)
+            case Tell():
+                self._tell(command.instance, command.event)
+            case Wake():
+                delay = max(0.0, command.due_at - self.ctx.clock.now())
+                due = Happened(Due(command.place, command.timer))
+                self.ctx.emit(self.ctx.service, due, key=instance.id, delay_seconds=delay)
+
+    def _send(self, instance: Instance, command: Send) -> None:
+        message = self.catalog.message(command.service, command.message, command.payload)
+        key = command.key
+        if key is None and self.catalog.is_keyed(command.service):
+            key = instance.id
+        self.ctx.emit(
+            command.service,
+            message,
+            key=key,
+            finalizer=Finalizer(service=self.ctx.service, key=instance.id, context=(command.place, command.attempt)),
+            idempotency_key=command.idempotency_key,
+        )
+
+    def _tell(self, instance_id: str, event: Any) -> None:
+        self.ctx.emit(self.ctx.service, Happened(event), key=instance_id)
+
+
+def label_of(saga: str, status: Status) -> str:
+    """The word by which sagas can be listed."""
+    return f"{saga}:{status}"

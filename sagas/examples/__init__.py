@@ -1,0 +1,1 @@
+"""Flows to run and to read: `postroom run sagas.examples.order:app`."""

@@ -1,0 +1,243 @@
+"""Sagas in an app: what programs and people do with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from actors import Metadata, RetryPolicy
+from runtime import App, Running
+from runtime.errors import ConflictError, InvalidInputError, NotFoundError
+from runtime.http.route import Route
+from runtime.operations import MAX_PAGE
+from runtime.store.records import StateFilter, StoredState
+from sagas.catalog import Catalog
+from sagas.coordinator import SAGAS, Coordinator, SagaState, label_of
+from sagas.definition import ONE_YEAR_SECONDS, Definition
+from sagas.errors import RefusedError, SagaError
+from sagas.filters import SagaFilter
+from sagas.library import LIBRARY, SYSTEM, Librarian
+from sagas.machine import (
+    Cancelled,
+    Event,
+    Instance,
+    Repaired,
+    Resumed,
+    Retried,
+    Signalled,
+    Skipped,
+    Status,
+    Suspended,
+    handle,
+)
+from sagas.messages import Begin, Happened, Revert
+from sagas.routes import SagaRoutes
+
+BEGIN_SECONDS = 1.0
+BEGIN_PAUSE_SECONDS = 0.05
+FIRST_PAUSE_SECONDS = 0.01
+MAX_PAUSE_SECONDS = 0.5
+DEFAULT_MAX_SAGA_BYTES = 1024 * 1024
+MAX_ID_CHARACTERS = 100
+ENDED: frozenset[Status] = frozenset({"completed", "compensated", "cancelled"})
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class Sagas:
+    """Plugs sagas into an app. Make it after the app's services and before the app runs.
+
+    `slots` is how many sagas take a decision at once, `max_bytes` how large one may become, counted in JSON.
+    """
+
+    def __init__(self, app: App, *, slots: int = 256, max_bytes: int = DEFAULT_MAX_SAGA_BYTES) -> None:
+        self._catalog = Catalog(app.services)
+        self._running: Running | None = None
+        coordinator = type("Coordinator", (Coordinator,), {"catalog": self._catalog})
+        shared: dict[str, Any] = {"keyed": True, "chunk_size": 10, "deepens": False, "max_state_bytes": max_bytes}
+        app.service(
+            SAGAS,
+            coordinator,
+            slots=slots,
+            instances=10_000,
+            idle_seconds=30.0,
+            retry=RetryPolicy(attempts=5),
+            max_delay_seconds=2 * ONE_YEAR_SECONDS,
+            metadata=Metadata(label="Sagas", description="decides what each saga does next"),
+            **shared,
+        )
+        app.service(LIBRARY, Librarian, slots=1, metadata=Metadata(label="Definitions of sagas"), **shared)
+        app.extend(self)
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._catalog
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        return SagaRoutes(self).all()
+
+    async def started(self, running: Running) -> None:
+        self._running = running
+        await self._catalog.started(running)
+
+    def register(self, definition: Definition, input: Any = Any) -> None:  # noqa: A002 # the word of the definition
+        """Have the app run a saga. `input` is the type of its input; the services that it uses come first.
+
+        A definition that has changed since the app's last run becomes a new version at its start.
+
+        Raises:
+            DefinitionError: it cannot run in this app; the error names step and field.
+        """
+        self._catalog.register(definition, input)
+
+    async def start(
+        self,
+        saga: str,
+        input: Any = None,  # noqa: A002 # as above
+        *,
+        tenant: str,
+        id: str | None = None,  # noqa: A002 # the word people expect
+        version: int | None = None,
+        by: str = "app",
+    ) -> str:
+        """Start a saga and return its id once that is on disk. Starting twice with one id is harmless.
+
+        Raises:
+            NotFoundError: there is no such saga or version.
+            InvalidInputError: the input does not fit, or tenant, id or `by` is no name.
+        """
+        running = self._require_running()
+        if id is not None and len(id) > MAX_ID_CHARACTERS:
+            raise InvalidInputError("id", f"has {len(id)} characters; the limit is {MAX_ID_CHARACTERS}")
+        given = msgspec.to_builtins(input, str_keys=True)
+        number = (await self._catalog.version(saga, version)).number if version else None
+        if number is None:
+            await self._catalog.current(saga)
+        self._catalog.require_input(saga, given)
+        event_id = running.admission.new_id()
+        instance = id or str(event_id)
+        message = Begin(saga, given, by, number)
+        await running.append([running.admission.event(SAGAS, message, tenant=tenant, key=instance, by=by)])
+        return instance
+
+    async def show(self, instance: str, *, tenant: str | None = None) -> Instance:
+        """Where a saga stands, with its data and history.
+
+        One that was started a moment ago may not have begun: it is waited for, for up to a second.
+
+        Raises:
+            NotFoundError: none has that id.
+            ConflictError: several tenants have one.
+        """
+        for _ in range(int(BEGIN_SECONDS / BEGIN_PAUSE_SECONDS)):
+            try:
+                return await self._find(instance, tenant)
+            except NotFoundError:
+                await asyncio.sleep(BEGIN_PAUSE_SECONDS)
+        return await self._find(instance, tenant)
+
+    async def list(self, which: SagaFilter) -> list[Instance]:
+        """Raises InvalidInputError for a `limit` outside 1 to MAX_PAGE."""
+        if not 1 <= which.limit <= MAX_PAGE:
+            raise InvalidInputError("limit", f"must be between 1 and {MAX_PAGE}, not {which.limit}")
+        names = [which.saga] if which.saga else self._catalog.names()
+        statuses = [which.status] if which.status else STATUSES
+        labels = tuple(label_of(name, status) for name in names for status in statuses)
+        found = await self._require_running().store.list_states(
+            StateFilter(service=SAGAS, labels=labels, tenant=which.tenant, limit=which.limit, before=which.before)
+        )
+        return [instance for state in found if (instance := _instance_of(state)) is not None]
+
+    async def wait(self, instance: str, *, tenant: str | None = None, timeout_seconds: float = 30.0) -> Instance:
+        """Return a saga when it has ended, or as it stands after `timeout_seconds`. Raises as `show`."""
+        clock, pause = self._require_running().clock, FIRST_PAUSE_SECONDS
+        deadline = clock.monotonic() + timeout_seconds
+        while True:
+            found = await self.show(instance, tenant=tenant)
+            left = deadline - clock.monotonic()
+            if found.status in ENDED or left <= 0:
+                return found
+            await asyncio.sleep(min(pause, left))
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
+
+    async def ask(self, instance: str, event: Event, *, tenant: str | None = None, by: str) -> Instance:
+        """Have something happen to a saga, and return it as it stood. It is on disk, and carried out in its turn.
+
+        Raises:
+            NotFoundError: there is no such saga.
+            ConflictError: its state does not allow it now; the message says why. A saga that changes before its turn
+                comes has the refusal in its history instead.
+        """
+        running = self._require_running()
+        found = await self.show(instance, tenant=tenant)
+        plan = await self._catalog.plan(found.saga, found.version)
+        trial = msgspec.convert(msgspec.to_builtins(found), Instance)
+        try:
+            handle(plan, trial, event, running.clock.now())
+        except RefusedError as error:
+            raise ConflictError(str(error)) from None
+        happened = running.admission.event(SAGAS, Happened(event), tenant=found.tenant, key=found.id, by=by)
+        await running.append([happened])
+        return found
+
+    async def signal(
+        self, instance: str, signal: str, payload: Any = None, *, tenant: str | None = None, by: str = "app"
+    ) -> Instance:
+        """Send a saga a signal; it is kept if the saga does not wait for it yet. Raises as `ask`."""
+        event = Signalled(signal, msgspec.to_builtins(payload, str_keys=True), by)
+        return await self.ask(instance, event, tenant=tenant, by=by)
+
+    async def cancel(self, instance: str, *, tenant: str | None = None, by: str, reason: str = "") -> Instance:
+        """Have a saga undone. Raises as `ask`."""
+        return await self.ask(instance, Cancelled(by, reason), tenant=tenant, by=by)
+
+    async def suspend(self, instance: str, *, tenant: str | None = None, by: str) -> Instance:
+        """Have a saga start nothing more. Raises as `ask`."""
+        return await self.ask(instance, Suspended(by), tenant=tenant, by=by)
+
+    async def resume(self, instance: str, *, tenant: str | None = None, by: str) -> Instance:
+        """Have a suspended saga go on with what happened meanwhile. Raises as `ask`."""
+        return await self.ask(instance, Resumed(by), tenant=tenant, by=by)
+
+    async def retry(self, instance: str, *, tenant: str | None = None, by: str, place: str | None = None) -> Instance:
+        """Send again what is parked, at one place or everywhere. Raises as `ask`."""
+        return await self.ask(instance, Retried(by, place), tenant=tenant, by=by)
+
+    async def skip(
+        self, instance: str, place: str, output: Any = None, *, tenant: str | None = None, by: str
+    ) -> Instance:
+        """Take a parked step for done, with an output given by hand. Raises as `ask`."""
+        return await self.ask(instance, Skipped(by, place, output), tenant=tenant, by=by)
+
+    async def repair(self, instance: str, data: dict[str, Any], *, tenant: str | None = None, by: str) -> Instance:
+        """Put other values into the data of a saga that is parked or suspended. Raises as `ask`."""
+        return await self.ask(instance, Repaired(by, data), tenant=tenant, by=by)
+
+    async def revert(self, saga: str, version: int, *, by: str) -> None:
+        """Have new instances start with another version; return when they do. Raises NotFoundError."""
+        running = self._require_running()
+        number = (await self._catalog.version(saga, version)).number
+        await running.append([running.admission.event(LIBRARY, Revert(number, by), tenant=SYSTEM, key=saga, by=by)])
+        await self._catalog.wait_shelf(saga, lambda shelf: shelf.current == number)
+
+    async def _find(self, instance: str, tenant: str | None) -> Instance:
+        found = await self._require_running().store.states_of_key(SAGAS, instance)
+        decoded = [_instance_of(state) for state in found if tenant in {None, state.tenant}]
+        begun = [each for each in decoded if each is not None]
+        if not begun:
+            raise NotFoundError(f"no saga has the id {instance!r}" + (f" for the tenant {tenant}" if tenant else ""))
+        if len(begun) > 1:
+            raise ConflictError(f"{len(begun)} tenants have a saga {instance!r}; name the tenant")
+        return begun[0]
+
+    def _require_running(self) -> Running:
+        if self._running is None:
+            raise SagaError("the app is not running; use `async with app.running():`")
+        return self._running
+
+
+def _instance_of(state: StoredState) -> Instance | None:
+    return msgspec.json.decode(state.payload, type=SagaState).instance
