@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class PostroomError(Exception):
     """Base of every error raised on purpose by this distribution.
@@ -84,6 +86,40 @@ class StateError(ActorError):
 
 class UnreadableStateError(StateError):
     """What is stored is no state of this actor, so that none of its handlers can run. It stays as it is."""
+
+
+class HandlerTimeoutError(ActorError, TimeoutError):
+    """The handler of an event took longer than its service allows, and was cancelled."""
+
+    def __init__(self, actor: str, message: str, seconds: float) -> None:
+        super().__init__(f"{actor}: the handler of {message} took longer than {seconds:g} s and was cancelled")
+        self.seconds = seconds
+
+
+class RetryLaterError(ActorError):
+    """Raised by the handler of an event, to have it tried again after a pause of its own choice.
+
+    The pause is `after_seconds` from now, or ends at a time `at` in seconds since the epoch (UTC). It takes the place
+    of that of the retry policy; all else in it holds. The attempt counts as one that failed, so that this ends.
+
+    Raises:
+        SpecError: not exactly one of the two is given, or it is not a number, or is below 0.
+    """
+
+    def __init__(self, reason: str = "", *, after_seconds: float | None = None, at: float | None = None) -> None:
+        if (after_seconds is None) == (at is None):
+            raise SpecError("after_seconds", "or at: give one of them")
+        for field, value in (("after_seconds", after_seconds), ("at", at)):
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise SpecError(field, f"must be a number from 0 up, not {value}")
+        when = f"after {after_seconds:g} s" if after_seconds is not None else f"at {at:.3f}"
+        super().__init__(f"{reason or 'the handler asked for it'} (again {when})")
+        self.after_seconds = after_seconds
+        self.at = at
+
+    def due_at(self, now: float) -> float:
+        """When to try again."""
+        return now + self.after_seconds if self.after_seconds is not None else max(now, self.at or 0.0)
 
 
 class LinkedActorError(ActorError):

@@ -14,6 +14,7 @@ DEFAULT_MAX_RESTARTS = 3
 DEFAULT_PERIOD_SECONDS = 5.0
 DEFAULT_SHUTDOWN_SECONDS = 5.0
 DEFAULT_ATTEMPTS = 3
+MAX_ATTEMPTS = 1000
 
 
 def require_positive(field: str, value: float) -> None:
@@ -119,19 +120,48 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
             raise SpecError("jitter", f"must be between 0 and 1, not {self.jitter}")
 
 
+DEFAULT_RETRY_BACKOFF = Backoff(initial_seconds=1.0, max_seconds=600.0)
+
+
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of an event whose handler raised.
 
-    `attempts` counts the first one. An exception that is an instance of `permanent` is not tried again.
+    `attempts` counts the first one: 3, or one more than there are intervals. The pauses between them grow by `backoff`
+    (one second, doubled up to ten minutes), or are the `intervals` given, in seconds, of which the last one is
+    repeated. An exception that is an instance of `permanent` is not tried again, and nothing is tried later than
+    `deadline_seconds` after the event was accepted. A handler asks for another pause with `RetryLaterError`.
+
+    Raises:
+        SpecError: a number is out of range, or what is given contradicts itself.
     """
 
-    attempts: int = DEFAULT_ATTEMPTS
-    backoff: Backoff = Backoff(initial_seconds=1.0, max_seconds=600.0)
+    attempts: int | None = None
+    backoff: Backoff | None = None
+    intervals: tuple[float, ...] = ()
     permanent: tuple[type[Exception], ...] = ()
+    deadline_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.attempts <= 1000:
-            raise SpecError("attempts", f"must be between 1 and 1000, not {self.attempts}")
+        if not 1 <= self.limit <= MAX_ATTEMPTS:
+            raise SpecError("attempts", f"must be between 1 and {MAX_ATTEMPTS}, not {self.limit}")
+        if self.intervals and self.backoff is not None:
+            raise SpecError("intervals", "say what the pauses are, and so does backoff; give one of them")
+        for interval in self.intervals:
+            if not (math.isfinite(interval) and interval >= 0):
+                raise SpecError("intervals", f"must be seconds from 0 up, not {interval}")
+        if len(self.intervals) >= self.limit:
+            raise SpecError(
+                "intervals", f"has {len(self.intervals)}, and {self.limit} attempts have {self.limit - 1} pauses"
+            )
+        if self.deadline_seconds is not None:
+            require_positive("deadline_seconds", self.deadline_seconds)
+
+    @property
+    def limit(self) -> int:
+        """How many attempts there are at most."""
+        if self.attempts is not None:
+            return self.attempts
+        return len(self.intervals) + 1 if self.intervals else DEFAULT_ATTEMPTS
 
 
 class Supervision(msgspec.Struct, frozen=True, kw_only=True):

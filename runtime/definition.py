@@ -62,6 +62,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """For messages in memory; events wait in the log."""
     routing: Routing = Routing.ROUND_ROBIN
     """For messages in memory to a service that is not keyed."""
+    timeout_seconds: float | None = None
+    """An async handler that has been at an event for so long is cancelled, and the event has failed."""
     max_state_bytes: int = DEFAULT_MAX_STATE_BYTES
     """An event that leaves its actor a larger durable state, counted in bytes of JSON, fails."""
     idle_seconds: float | None = None
@@ -81,6 +83,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
             raise SpecError("routing", "a keyed service has one actor for each key, so there is nothing to choose")
         if self.max_delay_seconds is not None:
             require_positive("max_delay_seconds", self.max_delay_seconds)
+        if self.timeout_seconds is not None:
+            require_positive("timeout_seconds", self.timeout_seconds)
         if self.idle_seconds is not None:
             require_positive("idle_seconds", self.idle_seconds)
             if not self.keyed:

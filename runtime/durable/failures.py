@@ -12,7 +12,7 @@ from actors.context import Clock
 from actors.errors import ActorError
 from actors.job import JobCause
 from actors.spec import RetryPolicy
-from runtime.core.retry import RetryAt, decide
+from runtime.core.retry import Failed, RetryAt, decide
 from runtime.core.supervision_errors import describe
 from runtime.durable.endings import Endings, ResultError
 from runtime.durable.states import UnsavableStateError
@@ -43,30 +43,30 @@ class Failures:
         """Put the outcome of a failed attempt into `batch`, and the retry or the dead letter with it."""
         now = self._clock.now()
         event = entry.event
-        decision = decide(self._policy, event.attempt, error, now, self._random)
+        decision = decide(self._policy, Failed(event.attempt, event.accepted_at, now), error, self._random)
         if isinstance(decision, RetryAt):
             text = clean(describe(error))
             batch.outcomes.append(Outcome(entry.seq, OutcomeKind.RETRY, started_at, now, text))
             again = msgspec.structs.replace(event, attempt=event.attempt + 1)
             batch.delayed.append(Delayed(again, decision.due_at))
         else:
-            self.bury(batch, entry, error, started_at)
+            self.bury(batch, entry, error, started_at, decision.reason)
 
-    def bury(self, batch: Batch, entry: Entry, error: BaseException, started_at: float) -> None:
+    def bury(self, batch: Batch, entry: Entry, error: BaseException, started_at: float, why: str) -> None:
         """Put the outcome of an event that is not tried again into `batch`, its dead letter, and who is told."""
-        now, cause = self._clock.now(), cause_of(error)
+        now, cause = self._clock.now(), cause_of(error, why)
         batch.outcomes.append(Outcome(entry.seq, OutcomeKind.DEAD, started_at, now, clean(describe(error))))
         batch.dead_letters.append(DeadLetter(entry.event, cause, now))
         self._endings.ended(batch, entry.event, "failed", JobCause(cause.type, cause.message))
 
 
-def cause_of(error: BaseException) -> Cause:
-    """Type, message and stack of an exception; the stack names places, never values."""
+def cause_of(error: BaseException, why: str) -> Cause:
+    """Type, message and stack of an exception; the stack names places, never values, and ends with why it was final."""
     lines = traceback.format_exception(type(error), error, _users_part(error.__traceback__))
     return Cause(
         type=_name_of(type(error)),
         message=clean(str(error))[:MAX_MESSAGE_CHARACTERS],
-        stack=clean("".join(lines))[-MAX_STACK_CHARACTERS:],
+        stack=clean(f"{''.join(lines)}\nNot tried again: {why}.")[-MAX_STACK_CHARACTERS:],
     )
 
 

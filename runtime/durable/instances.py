@@ -27,6 +27,7 @@ from runtime.core.intensity import add_restart
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
 from runtime.durable.states import Identity, States
+from runtime.durable.time_limit import limited
 from runtime.errors import InvalidInputError
 from runtime.tree import TreeNode
 
@@ -74,6 +75,8 @@ class Instances:
         states: States | None = None,
     ) -> None:
         self._definition = definition
+        limit = definition.timeout_seconds
+        self._methods = None if limit is None else limited(definition.actor, limit)
         self._states = states
         self._path = path
         self._environment = environment
@@ -222,6 +225,8 @@ class Instances:
             supervision=self._definition.supervision,
             mailbox=self._definition.mailbox,
         )
+        if self._methods is not None:
+            cell.methods = self._methods
         self._cells[identity] = cell
         self._expect_sweep()
         return cell

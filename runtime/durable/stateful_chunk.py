@@ -41,7 +41,8 @@ class StatefulChunkRun(ChunkRun):
         if delivery.actor._actor_fault is None:  # noqa: SLF001 # the runtime's side of it
             super().failed(delivery, error)
         else:  # trying again would not help
-            self._service.failures.bury(self._batch, delivery.entry, error, delivery.started_at)
+            why = "the state of its actor cannot be read"
+            self._service.failures.bury(self._batch, delivery.entry, error, delivery.started_at, why)
             self._advance(delivery)
 
     async def _roll_back(self) -> None:
