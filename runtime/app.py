@@ -17,6 +17,7 @@ from actors.message import Message
 from actors.ref import Ref
 from actors.supervisor_ref import SupervisorRef
 from actors.tree import SupervisorSpec, check_tree
+from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
 from runtime.definition import NAME, ServiceDefinition
 from runtime.errors import RuntimeFaultError
 from runtime.extension import Extension
@@ -56,6 +57,7 @@ class App:
         self._trees: list[SupervisorSpec] = []
         self._tables: list[str] = []
         self._extensions: list[Extension] = []
+        self._policies: dict[Scope, Policy] = {}
         self._running: Running | None = None
 
     @property
@@ -104,6 +106,28 @@ class App:
         """Plug in what brings routes of its own, and has something to do at every start."""
         self._extensions.append(extension)
 
+    def tenant(self, name: str, *, service: str | None = None, **settings: Any) -> None:
+        """Set the share, caps and limits of a tenant, over all services or in one; `*` is each that is not named.
+
+        `settings` are the fields of `Policy`. What people set while the app runs is laid over them.
+
+        Raises:
+            SpecError: a setting is unknown, out of range or means nothing here.
+        """
+        self._set(Scope(service, name), settings)
+
+    def limits(self, service: str | None = None, **settings: Any) -> None:
+        """Set caps and limits of a service, or of the whole app. As `tenant`."""
+        self._set(Scope(service), settings)
+
+    def _set(self, scope: Scope, settings: dict[str, Any]) -> None:
+        unknown = set(settings) - set(Policy.__struct_fields__)
+        if unknown:
+            raise SpecError(min(unknown), f"is no setting of a policy; there are {', '.join(Policy.__struct_fields__)}")
+        policy = Policy(**settings).over(self._policies.get(scope, NOTHING_SET))
+        require_policy(scope, policy)
+        self._policies[scope] = policy
+
     @contextlib.asynccontextmanager
     async def running(self, settings: Settings | None = None) -> AsyncIterator[Running]:
         """Run the app inside an `async with` block.
@@ -119,6 +143,7 @@ class App:
             self._services,
             self._tables,
             settings or Settings(),
+            policies=self._policies,
             trees=self._trees,
             extensions=self._extensions,
         )
@@ -138,6 +163,7 @@ class App:
         key: str | None = None,
         id: UUID | None = None,  # noqa: A002 # the word people expect
         delay_seconds: float = 0.0,
+        wait_seconds: float = 0.0,
         finalizer: Finalizer | None = None,
         signature: str | Signature | None = None,
         by: str = "app",
@@ -146,10 +172,12 @@ class App:
 
         `id` is a UUIDv7; enqueueing twice with one id is harmless. Events of one tenant, service and key are handled
         one at a time, in the order accepted. `finalizer` is told how it ended. While another event holds the
-        `signature`, nothing is stored, and its id is the answer. While the database is away the call waits.
+        `signature`, nothing is stored, and its id is the answer. While the database is away the call waits. Where a
+        limit is reached, it waits for room for up to `wait_seconds`.
 
         Raises:
             UnknownServiceError, InvalidInputError: nothing was stored.
+            LimitError, ClosedError: a limit is reached, or the tenant takes no events; nothing was stored.
             NotRunningError: outside `running`.
         """
         running = self._require_running()
@@ -158,8 +186,8 @@ class App:
         )
         record = running.admission.delayed(event, delay_seconds) if delay_seconds else event
         if signature is not None:
-            return (await running.accept(record, signature)).id
-        await running.machinery.journal.append_one(record)
+            return (await running.accept(record, signature, wait_seconds)).id
+        await running.append_one(record, wait_seconds)
         return event.id
 
     async def submit(
@@ -187,7 +215,9 @@ class App:
         running = self._require_running()
         return Job(job_id, running.operations.jobs, running)
 
-    async def enqueue_many(self, service: str, many: Iterable[Enqueue], *, by: str = "app") -> list[UUID]:
+    async def enqueue_many(
+        self, service: str, many: Iterable[Enqueue], *, wait_seconds: float = 0.0, by: str = "app"
+    ) -> list[UUID]:
         """Accept many events in as few commits as they need, and return their ids once all are on disk.
 
         Every one is checked before the first is stored. Raises as `enqueue`.
@@ -200,9 +230,9 @@ class App:
                 event if each.signature is None else running.admission.claiming(event, each.signature)
                 for event, each in zip(events, many, strict=True)
             ]
-            await running.append(records)
+            await running.append(records, wait_seconds)
             return [each.claim.holder or each.claim.id if isinstance(each, Claiming) else each.id for each in records]
-        await running.append(events)
+        await running.append(events, wait_seconds)
         return [event.id for event in events]
 
     def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref:

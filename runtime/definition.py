@@ -45,6 +45,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     keyed: bool = False
     slots: int = DEFAULT_SLOTS
     chunk_size: int = 1
+    slots_per_event: int = 1
+    """How many of the slots an event, or a chunk of them, fills: more for work that needs more of the machine."""
     instances: int = DEFAULT_INSTANCES
     retry: RetryPolicy = RetryPolicy()
     supervision: Supervision = Supervision()
@@ -75,7 +77,7 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
         _require_actor(self.actor)
         if state_of(self.actor) is not None and not self.keyed:
             raise SpecError("keyed", f"{self.actor.__name__} has a durable state for each tenant and key; make it True")
-        for field, low, high in LIMITS:
+        for field, low, high in (*LIMITS, ("slots_per_event", 1, self.slots)):
             value = getattr(self, field)
             if not low <= value <= high:
                 raise SpecError(field, f"must be between {low} and {high}, not {value}")

@@ -58,6 +58,38 @@ class ResultNotKeptError(RuntimeFaultError, LookupError):
     """The service keeps no results."""
 
 
+class ClosedError(ConflictError):
+    """The tenant or the service takes no events now: an operator drains or quarantines it."""
+
+
+class LimitError(RuntimeFaultError):
+    """More events than a limit allows; nothing was stored.
+
+    `limit` is `backlog`, `rate` or `daily_quota`, `scope` whom it is for, `allowed` and `used` the figures, and
+    `retry_after_seconds` when there will be room: None where time does not help.
+    """
+
+    def __init__(
+        self, limit: str, scope: str, *, allowed: float, used: float, retry_after_seconds: float | None
+    ) -> None:
+        rule = {
+            "backlog": f"{allowed:,.0f} events may wait, and {used:,.0f} do",
+            "rate": f"{allowed:,g} events a second",
+            "daily_quota": f"{allowed:,.0f} events within 24 hours, of which {used:,.0f} came",
+        }.get(limit, limit)
+        hint = "it will never have room for so many" if retry_after_seconds is None else _hint(retry_after_seconds)
+        super().__init__(f"the limit of {scope} is reached: {rule}; {hint}")
+        self.limit = limit
+        self.scope = scope
+        self.allowed = allowed
+        self.used = used
+        self.retry_after_seconds = retry_after_seconds
+
+
+def _hint(seconds: float) -> str:
+    return f"try again in {seconds:,.3g} s" if seconds < 1000 else f"try again in {seconds:,.0f} s"
+
+
 class StoreError(RuntimeFaultError):
     """Base of the errors of the store."""
 

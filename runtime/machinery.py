@@ -23,6 +23,7 @@ from runtime.durable.admission import Admission
 from runtime.durable.backlog import Backlog
 from runtime.durable.delays import Delays
 from runtime.durable.emissions import Emissions
+from runtime.durable.gate import Gate
 from runtime.durable.journal import RETRY_SECONDS, Journal
 from runtime.durable.settling import settled
 from runtime.durable.suspects import Suspects
@@ -43,6 +44,7 @@ class Machinery(msgspec.Struct, kw_only=True):
     store: Store
     journal: Journal
     backlog: Backlog
+    gate: Gate
     delays: Delays
     admission: Admission
     emissions: Emissions

@@ -7,6 +7,7 @@ import random
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from actors.database import Database
@@ -16,15 +17,21 @@ from actors.tree import SupervisorSpec
 from runtime.app_operations import AppOperations
 from runtime.cells.run_queue import RunQueue
 from runtime.clock import SystemClock
+from runtime.configuration import with_file
+from runtime.core.limits import Limits
+from runtime.core.policy import Policy, Scope
+from runtime.core.policy_book import PolicyBook
 from runtime.definition import ServiceDefinition
 from runtime.durable.admission import Admission, limits_of
 from runtime.durable.backlog import Backlog
 from runtime.durable.commit_group import Record
 from runtime.durable.delays import Delays
 from runtime.durable.emissions import Emissions
+from runtime.durable.gate import Gate
 from runtime.durable.ids import IdSource
 from runtime.durable.journal import MAX_UNRECORDED, Journal
 from runtime.durable.lease_keeper import LeaseKeeper, Recovered
+from runtime.durable.policy_keeper import PolicyKeeper
 from runtime.durable.retention import Retention
 from runtime.durable.service import Service
 from runtime.durable.suspects import Suspects
@@ -58,6 +65,7 @@ RESERVED = frozenset(
         "refill",
         "watermarks",
         "suspects",
+        "policies",
         "services",
         "extensions",
         "http",
@@ -71,9 +79,9 @@ class Running:
     """An app at work. Made by `App.running`.
 
     The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `refill`, `watermarks`,
-    `suspects`, the app's own trees, `services`, `extensions` (where there are any), `http`. Children start in this
-    order and stop in the reverse, so that services find everything they need, and what they still have to record is
-    written before the store closes.
+    `suspects`, `policies`, the app's own trees, `services`, `extensions` (where there are any), `http`. Children start
+    in this order and stop in the reverse, so that services find everything they need, and what they still have to
+    record is written before the store closes.
     """
 
     def __init__(
@@ -83,6 +91,7 @@ class Running:
         tables: Sequence[str],
         settings: Settings,
         *,
+        policies: Mapping[Scope, Policy] = MappingProxyType({}),
         trees: Sequence[SupervisorSpec] = (),
         extensions: Sequence[Extension] = (),
     ) -> None:
@@ -97,6 +106,8 @@ class Running:
         limits, ids = limits_of(settings), IdSource(self.clock.now)
         self.admission = Admission(services, limits, ids=ids, clock=self.clock)
         self._emissions = Emissions(self.admission, limits, ids=ids, clock=self.clock)
+        book = PolicyBook(with_file(policies, settings.config, services))
+        self._limits = Limits(book)
         self.machinery = self._build_machinery()
         self.keeper = LeaseKeeper(
             self.store,
@@ -110,6 +121,9 @@ class Running:
         self._trees = trees
         for tree in trees:
             self.machinery.trees.add(make_supervisor(tree, f"{name}/{tree.name}", self.machinery))
+        self.policies = PolicyKeeper(
+            self.store.policies, book, self._limits, self.machinery.gate, self._services, self.clock
+        )
         self.operations: Operations = AppOperations(self)
         self._http = self._build_http()
         self._root = Supervisor(
@@ -170,20 +184,35 @@ class Running:
             raise ResultNotKeptError(f"{service} keeps no results; declare it with keep_results=True")
         return codec.result_type(message)
 
-    async def accept(self, record: Event | Delayed, signature: str | Signature | None) -> Receipt:
-        """Store an event, unless its signature is held. Raises InvalidInputError, StoreError."""
+    async def accept(
+        self, record: Event | Delayed, signature: str | Signature | None, wait_seconds: float = 0.0
+    ) -> Receipt:
+        """Store an event, unless its signature is held. Raises InvalidInputError, and as `append`."""
         event = record.event if isinstance(record, Delayed) else record
         if signature is None:
-            await self.machinery.journal.append_one(record)
+            await self.append_one(record, wait_seconds)
             return Receipt(event.id)
         claiming = self.admission.claiming(record, signature)
-        await self.machinery.journal.append_one(claiming)
+        await self.append_one(claiming, wait_seconds)
         claim = claiming.claim
         return Receipt(claim.holder or claim.id, claim.duplicate)
 
-    async def append(self, records: Iterable[Record]) -> None:
-        """Store events and delayed events and hand them to their services. Raises StoreError."""
-        await self.machinery.journal.append(records)
+    async def append(self, records: Sequence[Record], wait_seconds: float = 0.0) -> None:
+        """Store events and delayed events from outside, within their limits, and hand them to their services.
+
+        Raises:
+            LimitError, ClosedError: a limit is reached, after waiting so long for room.
+            StoreError: the database refused them.
+        """
+        async with self.machinery.gate.passing(records, wait_seconds):
+            await self.machinery.journal.append(records)
+
+    async def append_one(self, record: Record, wait_seconds: float = 0.0) -> None:
+        """As `append`."""
+        if self.machinery.gate.active:
+            await self.append((record,), wait_seconds)
+        else:
+            await self.machinery.journal.append_one(record)
 
     async def wait_idle(self, service: str) -> None:
         """Return when every accepted event of a service has its final outcome on disk, retries included."""
@@ -214,6 +243,7 @@ class Running:
             store=self.store,
             journal=journal,
             backlog=backlog,
+            gate=Gate(self._limits, self.store.policies, self.clock, backlog.progress),
             delays=delays,
             admission=self.admission,
             emissions=self._emissions,
@@ -287,6 +317,8 @@ class Running:
         yield Part("refill", clock=clock, work=backlog.run_refill, detail=backlog.detail)
         yield Part("watermarks", clock=clock, work=backlog.run_watermarks, draining=backlog.save_watermarks)
         yield Part("suspects", clock=clock, work=machinery.suspects.run, detail=machinery.suspects.detail)
+        policies = self.policies
+        yield Part("policies", clock=clock, opening=policies.open, work=policies.run, draining=policies.save_usage)
 
     def _upper_parts(self) -> Iterator[Child]:
         yield self._supervisor

@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often in a row finalizers may enqueue a job again that failed."""
     max_result_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
     """How large what a handler returns may be, where it is kept or told to a finalizer."""
+    config: Path | None = None
+    """A TOML file with policies of tenants and services, which are laid over those of the app."""
     connections: int = 8
     """How many units of work may hold a database connection at once."""
     pooled_connections: bool = False

@@ -22,7 +22,19 @@ def nobody() -> None:
 class FairShareTerms(Generic[E]):
     """The tenants of one service, and which of them may have an entry started."""
 
-    __slots__ = ("_accounts", "_cost", "_estimate", "_heap", "_idle", "_tenants", "_terms", "_virtual", "_wake")
+    __slots__ = (
+        "_accounts",
+        "_cost",
+        "_default",
+        "_estimate",
+        "_heap",
+        "_holds",
+        "_idle",
+        "_tenants",
+        "_terms",
+        "_virtual",
+        "_wake",
+    )
 
     def __init__(self, estimate_seconds: float, slots_per_entry: int, wake: Callable[[], None]) -> None:
         self._estimate = estimate_seconds
@@ -30,6 +42,8 @@ class FairShareTerms(Generic[E]):
         self._wake = wake
         self._tenants: dict[str, TenantState[E]] = {}
         self._terms: dict[str, Terms] = {}
+        self._holds: dict[str, frozenset[str]] = {}
+        self._default = DEFAULT_TERMS
         self._accounts: dict[str, SlotAccount] = {}
         self._heap: TagHeap[E] = TagHeap()
         self._idle: IdleTenants[E] = IdleTenants(self._tenants)
@@ -44,7 +58,8 @@ class FairShareTerms(Generic[E]):
             SpecError: the weight is not a finite number above 0.
         """
         require_positive("weight", weight)
-        self._set_terms(tenant, msgspec.structs.replace(self.terms(tenant), weight=weight))
+        self._terms[tenant] = msgspec.structs.replace(self._own(tenant), weight=weight)
+        self._changed(tenant)
 
     def set_cap(self, tenant: str, slots: int | None) -> None:
         """Let `tenant` fill so many slots at once, or as many as it gets; kept while it is idle. What runs goes on.
@@ -53,27 +68,47 @@ class FairShareTerms(Generic[E]):
             SpecError: the number is below what one entry needs, so that nothing would ever run.
         """
         require_cap("slots", slots, self._cost)
-        self._set_terms(tenant, msgspec.structs.replace(self.terms(tenant), cap=NO_CAP if slots is None else slots))
+        cap = NO_CAP if slots is None else slots
+        self._terms[tenant] = msgspec.structs.replace(self._own(tenant), cap=cap)
+        self._changed(tenant)
 
     def hold(self, tenant: str, reason: str) -> None:
         """Start nothing more of `tenant`, although entries may be pushed, until `release` is told the same reason.
 
         Kept while it is idle. Reasons are independent of each other; holding twice for one reason is holding once.
         """
-        terms = self.terms(tenant)
-        self._set_terms(tenant, msgspec.structs.replace(terms, holds=terms.holds | {reason}))
+        self._holds[tenant] = self._holds.get(tenant, frozenset()) | {reason}
+        self._changed(tenant)
 
     def release(self, tenant: str, reason: str) -> None:
         """End a hold. `tenant` goes on once no other reason holds it. Safe if it was not held."""
-        terms = self.terms(tenant)
-        self._set_terms(tenant, msgspec.structs.replace(terms, holds=terms.holds - {reason}))
+        left = self._holds.pop(tenant, frozenset()) - {reason}
+        if left:
+            self._holds[tenant] = left
+        self._changed(tenant)
+
+    def set_default(self, weight: float, slots: int | None) -> None:
+        """The weight and the cap of every tenant for which nothing else was set. Raises as `set_weight`, `set_cap`."""
+        require_positive("weight", weight)
+        require_cap("slots", slots, self._cost)
+        self._default = Terms(weight, NO_CAP if slots is None else slots)
+        for name in self._tenants:
+            self._changed(name)
+
+    def unset(self, tenant: str) -> None:
+        """Give `tenant` the default weight and cap again. Holds stay."""
+        self._terms.pop(tenant, None)
+        self._changed(tenant)
 
     def terms(self, tenant: str) -> Terms:
         """Weight, cap and holds of a tenant, also of one that nobody has heard of."""
-        return self._terms.get(tenant, DEFAULT_TERMS)
+        holds = self._holds.get(tenant)
+        return msgspec.structs.replace(self._own(tenant), holds=holds) if holds else self._own(tenant)
 
     def charge_to(self, tenant: str, account: SlotAccount) -> None:
         """Count the slots that `tenant` fills here on an account that other schedulers share, from now on."""
+        if self._accounts.get(tenant) is account:
+            return
         self._accounts[tenant] = account
         state = self._tenants.get(tenant)
         account.join(self, 0 if state is None else state.filled)
@@ -90,6 +125,8 @@ class FairShareTerms(Generic[E]):
     def _hand_over(self, successor: FairShareTerms[E]) -> None:
         """Let another scheduler serve the tenants on the same terms; the slots filled here are free."""
         successor._terms = self._terms.copy()
+        successor._holds = self._holds.copy()
+        successor._default = self._default
         for tenant, account in self._accounts.items():
             state = self._tenants.get(tenant)
             account.leave(self, 0 if state is None else state.filled)
@@ -103,21 +140,21 @@ class FairShareTerms(Generic[E]):
         else:
             state = TenantState(tenant, debt.tag, debt.estimate)
             state.used_seconds = debt.used_seconds
-        if tenant in self._terms:
-            state.set_terms(self._terms[tenant])
+        terms = self.terms(tenant)
+        if terms is not DEFAULT_TERMS:
+            state.set_terms(terms)
         if tenant in self._accounts:
             state.account = self._accounts[tenant]
         self._tenants[tenant] = state
         return state
 
-    def _set_terms(self, tenant: str, terms: Terms) -> None:
-        if terms == DEFAULT_TERMS:
-            self._terms.pop(tenant, None)
-        else:
-            self._terms[tenant] = terms
+    def _own(self, tenant: str) -> Terms:
+        return self._terms.get(tenant, self._default)
+
+    def _changed(self, tenant: str) -> None:
         state = self._tenants.get(tenant)
         if state is not None:
-            state.set_terms(terms)
+            state.set_terms(self.terms(tenant))
             self._settle(state)
 
     def _activate(self, state: TenantState[E]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,11 +13,16 @@ from actors.state import state_of
 from runtime.cells.cell import Cell
 from runtime.context import Emitter
 from runtime.core.fair_share import FairShare
+from runtime.core.policy import Scope
+from runtime.core.policy_book import PolicyBook
+from runtime.core.slot_account import SlotAccount
 from runtime.definition import ServiceDefinition
 from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
 from runtime.durable.instances import Instances
+from runtime.durable.service_terms import ServiceTerms
+from runtime.durable.slots import Slots
 from runtime.durable.stateful_chunk import StatefulChunkRun
 from runtime.durable.states import States
 from runtime.machinery import Machinery
@@ -52,11 +57,12 @@ class Service:
         self._machinery = machinery
         self._explained = explained
         self._on_exit: Callable[[BaseException | None], None] | None = None
-        self._fair: FairShare[Entry] = FairShare(wake=self._pump_soon)
+        cost = definition.slots_per_event
+        self._fair: FairShare[Entry] = FairShare(slots_per_entry=cost, wake=self._pump_soon)
         self._begin()
-        self._slots: list[int] = []
+        self.slots = Slots(definition.slots, cost, self._pump_soon)
         self._runs: list[ChunkRun | None] = []
-        self._accepting = False
+        self._terms = ServiceTerms(definition)
         self._pumping = False
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -90,17 +96,15 @@ class Service:
         self.life = object()
         self._fair = self._fair.successor()
         self._begin()
-        self._slots = list(range(self.definition.slots))
-        self._runs = [None] * self.definition.slots
+        self.slots.open()
+        self._runs = [None] * self.slots.total
         self._since = self.clock.now()
-        self._accepting = True
         self.backlog.attach(self.name, self)
 
     async def stop(self, shutdown_seconds: float) -> None:
         self.backlog.detach(self.name)
-        self._accepting = False
         deadline = asyncio.get_running_loop().time() + shutdown_seconds
-        self._slots.clear()
+        self.slots.close()
         try:
             async with asyncio.timeout_at(deadline):
                 await self._quiet.wait()
@@ -114,6 +118,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.suspects.forget(self.name)
+        self.slots.end()
         self._quiet.set()
 
     def node(self) -> TreeNode:
@@ -125,7 +130,7 @@ class Service:
             mailbox_depth=len(self._fair),
             oldest_message_seconds=self._oldest_seconds(),
             handled=self._handled,
-            detail=f"{self.definition.slots - len(self._slots)} of {self.definition.slots} slots in use",
+            detail=self._detail(),
             children=self._instances.nodes(),
             children_total=len(self._instances),
         )
@@ -133,6 +138,11 @@ class Service:
     def push(self, entry: Entry) -> None:
         event = entry.event
         self._fair.push(event.tenant, event.key, entry)
+
+    @property
+    def fair(self) -> FairShare[Entry]:
+        """What waits, and on which terms."""
+        return self._fair
 
     def hold(self, tenant: str, reason: str) -> None:
         """Start no further event of a tenant until `release` is told the same reason. See `FairShare.hold`."""
@@ -143,20 +153,28 @@ class Service:
         self._fair.release(tenant, reason)
         self.pump()
 
+    def apply(self, book: PolicyBook, accounts: Mapping[str, SlotAccount]) -> None:
+        """Serve the tenants on the terms of the book from now on, what waits included."""
+        self._terms.apply(self._fair, book, accounts)
+        self.slots.set_terms(book.at(Scope(self.name)).slots, book.service_hold(self.name))
+        self.pump()
+
     def pump(self) -> None:
         """Fill the free slots with what the scheduler says is next."""
         if self._pumping:
             return
         self._pumping = True
         take_chunk, chunk_size, new_run = self._fair.take_chunk, self.definition.chunk_size, self._new_run
+        slots = self.slots
         try:
-            while self._slots and not self.journal.saturated:
+            while slots.room > 0 and not self.journal.saturated and (slots.pool is None or slots.in_turn()):
                 chunk = take_chunk(chunk_size)
                 if not chunk:
+                    slots.decline()
                     break
                 self._quiet.clear()
                 self.backlog.started(chunk[0].entry.queue, chunk)
-                run = new_run(self, chunk, self._slots.pop())
+                run = new_run(self, chunk, slots.take())
                 self._runs[run.slot] = run
                 run.start()
         finally:
@@ -168,9 +186,11 @@ class Service:
         for taken in run.chunk:
             complete(taken, seconds.get(taken.entry.seq, 0.0))
         self._handled += len(run.chunk)
+        gate = self._machinery.gate
+        if gate.active:
+            gate.ended(self.name, run.chunk[0].tenant, len(run.chunk))
         self._runs[run.slot] = None
-        if self._accepting:
-            self._slots.append(run.slot)
+        self.slots.give(run.slot)
         self.pump()
         if not self._fair.running:
             self._quiet.set()
@@ -226,6 +246,11 @@ class Service:
     async def _die(self, reason: BaseException, on_exit: Callable[[BaseException | None], None]) -> None:
         await self.stop(self.definition.supervision.shutdown_seconds)
         on_exit(reason)
+
+    def _detail(self) -> str:
+        slots = self.slots
+        held = f"; {slots.held}: nothing is started" if slots.held else ""
+        return f"{slots.filled} of {slots.limit} slots in use{held}"
 
     def _oldest_seconds(self) -> float | None:
         oldest = min((entry.event.accepted_at for entry in self._fair.heads()), default=None)

@@ -23,6 +23,7 @@ from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_database import MemoryDatabase
 from runtime.store.memory_jobs import MemoryJobs
 from runtime.store.memory_members import shard_in
+from runtime.store.memory_policies import MemoryPolicies
 from runtime.store.places import has_all_events, own_places
 from runtime.store.records import (
     Attempt,
@@ -107,6 +108,10 @@ class MemoryStore:
     @property
     def audit(self) -> MemoryAudit:
         return self._opened().audit
+
+    @property
+    def policies(self) -> MemoryPolicies:
+        return self._database.policies
 
     async def open(self) -> None:
         self._open = True

@@ -10,12 +10,14 @@ from uuid import UUID
 import msgspec
 
 from runtime.core.lease import Lease
+from runtime.core.policy import Scope
 from runtime.durable.ids import timestamp_of
 from runtime.errors import ConflictError
 from runtime.store.audit import AuditEntry
 from runtime.store.claims import claimed_at, first_claims, settle, without_duplicates
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_members import MemoryMembers, shard_in
+from runtime.store.memory_policies import MemoryPolicies
 from runtime.store.records import (
     Batch,
     Claim,
@@ -58,6 +60,7 @@ class MemoryDatabase:
     def __init__(self) -> None:
         self.queues: dict[int, MemoryQueue] = {}
         self.outcomes: dict[int, Outcome] = {}
+        self.policies = MemoryPolicies(self._waiting)
         self.dead_letters: dict[UUID, DeadLetterView] = {}
         self.states: dict[tuple[str, str, str], StoredState] = {}
         self.members = MemoryMembers()
@@ -206,6 +209,12 @@ class MemoryDatabase:
 
     def attempts_of(self, event_id: UUID) -> list[Entry]:
         return sorted(self._attempts.get(event_id, ()), key=lambda entry: entry.event.attempt)
+
+    def _waiting(self, scope: Scope) -> Iterator[int]:
+        """How many entries of each queue of a scope have no outcome."""
+        for queue in self.queues.values():
+            if scope.service in {None, queue.service} and scope.tenant in {None, queue.tenant}:
+                yield sum(entry.seq not in self.outcomes for entry in queue.after(queue.watermark))
 
     def _append(self, events: Sequence[Event]) -> list[Entry]:
         entries = []

@@ -11,6 +11,7 @@ from runtime.core.lease import Lease
 from runtime.store.audit import AuditStore
 from runtime.store.job_port import JobStore
 from runtime.store.membership import Arrival, Member, Profile, Taken
+from runtime.store.policies import PolicyStore
 from runtime.store.records import (
     Batch,
     DeadLetterFilter,
@@ -86,6 +87,11 @@ class Store(Protocol):
 
     @property
     def audit(self) -> AuditStore: ...
+
+    @property
+    def policies(self) -> PolicyStore:
+        """What people set for tenants and services."""
+        ...
 
     async def open(self) -> None:
         """Connect, check the server's version and bring the schema up to date. Safe to call again."""

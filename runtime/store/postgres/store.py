@@ -20,6 +20,7 @@ from runtime.store.postgres.jobs import PostgresJobs
 from runtime.store.postgres.maintenance import Maintenance
 from runtime.store.postgres.members import Members
 from runtime.store.postgres.migration import MIGRATIONS, Migrator
+from runtime.store.postgres.policies import Policies
 from runtime.store.postgres.pool import ALWAYS_BY_INDEX, COMMAND_TIMEOUT_SECONDS, Address, Pool, Server
 from runtime.store.postgres.releases import Releases
 from runtime.store.postgres.start_marks import StartMarks
@@ -80,6 +81,7 @@ class PostgresStore:
         self._maintenance = Maintenance(self._system, self._sql)
         self._dead_letters = DeadLetters(self._system, self._sql, self._writer)
         self._jobs = PostgresJobs(self._system, self._sql)
+        self.policies = Policies(self._system, self._sql)
 
     @property
     def database(self) -> AutocommitDatabase:

@@ -1,0 +1,158 @@
+"""Keeps what people set in force: at once in the process in which it is set, within a second in the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+
+from actors.context import Clock
+from actors.errors import SpecError
+from runtime.core.daily_quota import HOURS, hour_of
+from runtime.core.limits import Limits, Now
+from runtime.core.policy import EVERYTHING, FIELDS, NOTHING_SET, Policy, Scope, require_policy
+from runtime.core.policy_book import PolicyBook
+from runtime.core.slot_account import NO_CAP, SlotAccount
+from runtime.core.slot_pool import SlotPool
+from runtime.durable.gate import Gate
+from runtime.durable.service import Service
+from runtime.errors import InvalidInputError, StoreUnavailableError
+from runtime.store.policies import PolicyRecord, PolicyStore
+
+LOGGER = logging.getLogger("postroom.policies")
+
+POLL_SECONDS = 1.0
+"""How soon what another process set is in force here, and what it let in counts here."""
+
+
+class PolicyKeeper:
+    """The part `policies`."""
+
+    def __init__(
+        self,
+        store: PolicyStore,
+        book: PolicyBook,
+        limits: Limits,
+        gate: Gate,
+        services: Mapping[str, Service],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._book = book
+        self._limits = limits
+        self._gate = gate
+        self._services = services
+        self._clock = clock
+        self._version = -1
+        self._pool = SlotPool()
+        self._accounts: dict[str, SlotAccount] = {}
+        self._records: dict[Scope, PolicyRecord] = {}
+
+    async def open(self) -> None:
+        """Read what is set, before anything runs. Raises StoreError."""
+        await self._load()
+
+    async def run(self) -> None:
+        """Follow the other processes, for ever."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await self.follow()
+            except StoreUnavailableError as error:
+                LOGGER.debug("policies are read later: %s", error)
+
+    async def follow(self) -> None:
+        """Do what is done every second."""
+        if await self._store.version() != self._version:
+            await self._load()
+        if self._limits.active:
+            await self.save_usage()
+            await self._gate.recount()
+
+    async def save_usage(self) -> None:
+        """Write down what tenants used of their quotas, and learn what they used elsewhere."""
+        days = self._limits.days
+        since = hour_of(self._clock.now()) - HOURS
+        unsaved = {tenant: day.take_unsaved() for tenant, day in days.items()}
+        try:
+            known = await self._store.count_usage(unsaved, since)
+        except StoreUnavailableError:
+            for tenant, hours in unsaved.items():
+                days[tenant].give_back(hours)
+            raise
+        for tenant, saved in known.items():
+            days[tenant].learn(saved)
+        await self._store.forget_usage(since)
+        self._throttle()
+
+    async def change(
+        self, scope: Scope, changes: Policy, reset: Collection[str] = (), *, by: str, reason: str | None = None
+    ) -> PolicyRecord:
+        """Set and reset settings of a scope, as a new version, and apply them to what waits already.
+
+        Raises:
+            InvalidInputError: names the setting that is out of range, or means nothing for the scope.
+        """
+        unknown = sorted(set(reset) - set(FIELDS))
+        if unknown:
+            raise InvalidInputError("reset", f"{unknown[0]!r} is no setting; there are {', '.join(FIELDS)}")
+        if scope.service is not None and scope.service not in self._services:
+            known = ", ".join(sorted(self._services)) or "none"
+            raise InvalidInputError("service", f"no service is named {scope.service!r}; this app has: {known}")
+        try:
+            require_policy(scope, changes)
+        except SpecError as error:
+            raise InvalidInputError(error.field, str(error).removeprefix(f"{error.field}: ")) from None
+        now = self._clock.now()
+        record = await self._store.change(scope, changes, reset, by=by, at=now, reason=reason)
+        LOGGER.info("%s: %s by %s%s", scope, _described(changes, reset), by, f" ({reason})" if reason else "")
+        await self._load()
+        return record
+
+    def live(self, scope: Scope) -> PolicyRecord | None:
+        """The newest version of what people set for exactly that scope."""
+        return self._records.get(scope)
+
+    async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
+        return await self._store.history(scope, limit)
+
+    async def _load(self) -> None:
+        version = await self._store.version()
+        self._records = {record.scope: record for record in await self._store.current()}
+        self._version = version
+        self._book.set_live({scope: record.policy for scope, record in self._records.items()})
+        self._limits.refresh()
+        self._apply()
+
+    def _throttle(self) -> None:
+        now = Now(self._clock.monotonic(), self._clock.now())
+        overdrawn = self._limits.overdrawn(now)
+        if overdrawn != self._book.throttled:
+            for tenant in sorted(overdrawn ^ self._book.throttled):
+                LOGGER.warning("tenant %s is %s", tenant, "throttled" if tenant in overdrawn else "throttled no more")
+            self._book.throttled = overdrawn
+            self._apply()
+
+    def _apply(self) -> None:
+        book = self._book
+        slots = book.at(EVERYTHING).slots
+        self._pool.set_cap(NO_CAP if slots is None else slots)
+        self._open_accounts()
+        for service in self._services.values():
+            service.slots.join(None if slots is None else self._pool)
+            service.apply(book, self._accounts)
+
+    def _open_accounts(self) -> None:
+        """An account for each tenant that may fill so many slots over all services."""
+        for tenant in self._book.tenants():
+            cap = self._book.at(Scope(None, tenant)).slots
+            if tenant in self._accounts:
+                self._accounts[tenant].set_cap(NO_CAP if cap is None else cap)
+            elif cap is not None:
+                self._accounts[tenant] = SlotAccount(tenant, cap)
+
+
+def _described(changes: Policy, reset: Collection[str]) -> str:
+    values = {name: getattr(changes, name) for name in FIELDS if changes != NOTHING_SET}
+    said = [f"{name} {value}" for name, value in values.items() if value is not None]
+    return ", ".join(said + [f"{name} reset" for name in reset]) or "nothing changed"

@@ -1,0 +1,98 @@
+"""The slots of one service: which are free, and whether one may be filled now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from runtime.core.slot_pool import SlotPool
+
+
+class Slots:
+    """Numbered from 0. Each one that is filled counts `cost` times under the caps of the service and of the process."""
+
+    __slots__ = ("_cost", "_free", "_held", "_limit", "_open", "_wake", "pool", "room", "total")
+
+    def __init__(self, total: int, cost: int, wake: Callable[[], None]) -> None:
+        self.total = total // cost
+        self.room = 0
+        """How many may be filled now, as far as this service goes."""
+        self._cost = cost
+        self.pool: SlotPool | None = None
+        """The slots of the process, where those are counted."""
+        self._wake = wake
+        self._limit = self.total
+        self._free = list(range(self.total))
+        self._open = False
+        self._held: str | None = None
+
+    @property
+    def filled(self) -> int:
+        return self.total - len(self._free)
+
+    @property
+    def limit(self) -> int:
+        """How many may be filled at once."""
+        return self._limit
+
+    @property
+    def held(self) -> str | None:
+        """Why nothing is started at all."""
+        return self._held
+
+    def open(self) -> None:
+        """Begin a new life, with every slot free."""
+        self._open = True
+        self._count()
+
+    def close(self) -> None:
+        """Fill no slot any more."""
+        self._open = False
+        self._count()
+
+    def end(self) -> None:
+        """Nothing runs any more: every slot is free, also those that were not given back."""
+        if self.pool is not None:
+            self.pool.free(self.filled * self._cost)
+        self._free = list(range(self.total))
+
+    def set_terms(self, slots: int | None, held: str | None) -> None:
+        """Fill at most so many slots, as the caps count, or none while the service is held; what runs goes on."""
+        self._limit = self.total if slots is None else max(1, min(self.total, slots // self._cost))
+        self._held = held
+        self._count()
+
+    def join(self, pool: SlotPool | None) -> None:
+        """Share the slots of the process, or stop sharing them."""
+        if pool is not self.pool:
+            if self.pool is not None:
+                self.pool.free(self.filled * self._cost)
+            self.pool = pool
+            if pool is not None:
+                pool.fill(self._wake, self.filled * self._cost)
+
+    def in_turn(self) -> bool:
+        """Whether the pool has room for one more. If not, the service is woken when it has."""
+        return self.pool is None or self.pool.has_room(self._wake, self._cost)
+
+    def decline(self) -> None:
+        """Nothing is there to run, although it is the service's turn."""
+        if self.pool is not None:
+            self.pool.decline(self._wake)
+
+    def take(self) -> int:
+        """Fill one, of which there is room."""
+        self.room -= 1
+        if self.pool is not None:
+            self.pool.fill(self._wake, self._cost)
+        return self._free.pop()
+
+    def give(self, slot: int) -> None:
+        """Free one."""
+        self.room += 1
+        self._free.append(slot)
+        if self.pool is not None:
+            self.pool.free(self._cost)
+
+    def _count(self) -> None:
+        allowed = self._limit if self._open and self._held is None else 0
+        self.room = allowed - self.filled

@@ -1,0 +1,55 @@
+"""`runtime.store.policies.PolicyStore` in memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+import msgspec
+
+from runtime.core.policy import NOTHING_SET, Policy, Scope
+from runtime.store.policies import Hours, PolicyRecord
+
+
+class MemoryPolicies:
+    """What several stores share, as several processes share a database."""
+
+    def __init__(self, waiting: Callable[[Scope], Iterator[int]]) -> None:
+        self._waiting = waiting
+        self._records: list[PolicyRecord] = []
+        self._usage: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+
+    async def change(
+        self, scope: Scope, changes: Policy, reset: Collection[str], *, by: str, at: float, reason: str | None
+    ) -> PolicyRecord:
+        newest = next((record.policy for record in reversed(self._records) if record.scope == scope), NOTHING_SET)
+        kept = msgspec.structs.replace(newest, **dict.fromkeys(reset))
+        record = PolicyRecord(len(self._records) + 1, scope, changes.over(kept), at, by, reason)
+        self._records.append(record)
+        return record
+
+    async def version(self) -> int:
+        return len(self._records)
+
+    async def current(self) -> list[PolicyRecord]:
+        return list({record.scope: record for record in self._records}.values())
+
+    async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
+        return [record for record in reversed(self._records) if record.scope == scope][:limit]
+
+    async def count_usage(self, added: Mapping[str, Hours], since_hour: int) -> Mapping[str, Hours]:
+        for tenant, hours in added.items():
+            for hour, events in hours.items():
+                self._usage[tenant][hour] += events
+        return {
+            tenant: {hour: events for hour, events in self._usage[tenant].items() if hour >= since_hour}
+            for tenant in added
+        }
+
+    async def count_waiting(self, scope: Scope, limit: int) -> int:
+        return min(limit + 1, sum(self._waiting(scope)))
+
+    async def forget_usage(self, before_hour: int) -> None:
+        for hours in self._usage.values():
+            for hour in [hour for hour in hours if hour < before_hour]:
+                del hours[hour]

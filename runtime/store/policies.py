@@ -1,0 +1,67 @@
+"""The part of the store port that keeps what people set, version by version, and what tenants used of their quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+import msgspec
+
+from runtime.core.policy import Policy, Scope
+
+MAX_POLICIES = 100_000
+MAX_HISTORY = 500
+
+Hours = Mapping[int, int]
+"""Events by the hour, counted from the epoch."""
+
+
+class PolicyRecord(msgspec.Struct, frozen=True):
+    """One version of a scope's policy: all that was set live when it was written, by whom, when and why."""
+
+    version: int
+    scope: Scope
+    policy: Policy
+    at: float
+    by: str
+    reason: str | None = None
+
+
+class PolicyStore(Protocol):
+    """Every method may raise `StoreUnavailableError`, after which it can be called again."""
+
+    async def change(
+        self, scope: Scope, changes: Policy, reset: Collection[str], *, by: str, at: float, reason: str | None
+    ) -> PolicyRecord:
+        """Lay settings over the newest ones of a scope, without those named in `reset`, as a new version.
+
+        Changes of one scope by several processes come one after another, and none of them is lost.
+        """
+        ...
+
+    async def version(self) -> int:
+        """The number of the newest version, 0 where there is none. Those below it are all there."""
+        ...
+
+    async def current(self) -> list[PolicyRecord]:
+        """The newest version of each scope."""
+        ...
+
+    async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
+        """The last `limit` versions of a scope, newest first."""
+        ...
+
+    async def count_usage(self, added: Mapping[str, Hours], since_hour: int) -> Mapping[str, Hours]:
+        """Add to the hours of tenants; returns what all processes added to each of theirs since an hour.
+
+        Where the connection is lost meanwhile, it may have been added: a quota then counts it twice.
+        """
+        ...
+
+    async def count_waiting(self, scope: Scope, limit: int) -> int:
+        """How many entries of a scope have no outcome; at most one more than `limit` is counted."""
+        ...
+
+    async def forget_usage(self, before_hour: int) -> None:
+        """Forget the hours before one."""
+        ...

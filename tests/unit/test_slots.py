@@ -1,0 +1,125 @@
+"""Slots of a service, and of the whole process that several services share."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.core.slot_pool import SlotPool
+from runtime.durable.slots import Slots
+
+
+class Waker:
+    def __init__(self, name: str, woken: list[str]) -> None:
+        self.name = name
+        self.woken = woken
+
+    def __call__(self) -> None:
+        self.woken.append(self.name)
+
+
+@pytest.fixture
+def woken() -> list[str]:
+    return []
+
+
+def make(name: str, woken: list[str], *, total: int = 4, cost: int = 1, pool: SlotPool | None = None) -> Slots:
+    slots = Slots(total, cost, Waker(name, woken))
+    slots.join(pool)
+    slots.open()
+    return slots
+
+
+def test_as_many_are_free_as_the_cost_allows(woken: list[str]) -> None:
+    slots = make("a", woken, total=10, cost=3)
+    assert slots.room == 3
+    assert {slots.take() for _ in range(3)} == {0, 1, 2}
+    assert slots.room == 0
+
+
+def test_a_lower_cap_stops_nothing_that_runs(woken: list[str]) -> None:
+    slots = make("a", woken)
+    taken = [slots.take() for _ in range(3)]
+    slots.set_terms(2, None)
+    assert slots.room == -1
+    slots.give(taken.pop())
+    assert slots.room == 0
+    slots.give(taken.pop())
+    assert slots.room == 1
+
+
+def test_a_held_service_has_no_room_until_it_is_released(woken: list[str]) -> None:
+    slots = make("a", woken)
+    slots.set_terms(None, "paused")
+    assert slots.room == 0
+    slots.set_terms(None, None)
+    assert slots.room == 4
+
+
+def test_a_closed_service_has_no_room_although_slots_come_back(woken: list[str]) -> None:
+    slots = make("a", woken)
+    taken = slots.take()
+    slots.close()
+    slots.give(taken)
+    assert slots.room <= 0
+    slots.open()
+    assert slots.room == 4
+
+
+def test_slots_that_were_never_given_back_are_free_in_the_next_life(woken: list[str]) -> None:
+    pool = SlotPool(2)
+    slots = make("a", woken, pool=pool)
+    slots.take()
+    slots.close()
+    slots.end()
+    slots.open()
+    assert (slots.room, pool.filled) == (4, 0)
+
+
+def test_services_share_the_slots_of_the_process_in_turn(woken: list[str]) -> None:
+    pool = SlotPool(2)
+    first, second, third = (make(name, woken, pool=pool) for name in "abc")
+    assert first.in_turn()
+    one = first.take()
+    assert first.in_turn()
+    first.take()
+    assert not any(slots.in_turn() for slots in (second, third, first))
+    first.give(one)
+    assert woken == ["b"]
+    assert not first.in_turn(), "who frees a slot must not take it before those in line"
+    assert second.in_turn()
+    second.take()
+    assert pool.filled == 2
+
+
+def test_who_has_nothing_to_run_lets_the_next_one_go(woken: list[str]) -> None:
+    pool = SlotPool(1)
+    first, second, third = (make(name, woken, pool=pool) for name in "abc")
+    assert first.in_turn()
+    taken = first.take()
+    assert not second.in_turn()
+    assert not third.in_turn()
+    first.give(taken)
+    second.decline()
+    assert woken == ["b", "c"]
+    assert third.in_turn()
+
+
+def test_a_service_that_joins_brings_what_it_fills(woken: list[str]) -> None:
+    pool = SlotPool(3)
+    slots = make("a", woken, cost=2)
+    slots.take()
+    slots.join(pool)
+    assert pool.filled == 2
+    slots.join(None)
+    assert pool.filled == 0
+
+
+def test_raising_the_cap_wakes_who_is_in_line(woken: list[str]) -> None:
+    pool = SlotPool(1)
+    slots = make("a", woken, pool=pool)
+    assert slots.in_turn()
+    slots.take()
+    assert not slots.in_turn()
+    pool.set_cap(2)
+    assert woken == ["a"]
+    assert slots.in_turn()
