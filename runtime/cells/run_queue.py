@@ -26,6 +26,7 @@ from runtime.cells.asking import Adopted, Standby
 from runtime.cells.dead_messages import DeadMessages
 from runtime.cells.deadlines import Deadlines
 from runtime.cells.development import BlockingWatch, context_of_tell
+from runtime.tasks import new_task
 
 BATCH = 64
 """How many messages one actor handles before it goes to the back."""
@@ -165,7 +166,7 @@ class RunQueue:
 
     def _new_runner(self) -> Runner:
         self.loop = asyncio.get_running_loop()
-        runner = self.loop.create_task(self._run(), name="postroom-runner", context=self.base.copy())
+        runner = new_task(self._run(), name="postroom-runner", context=self.base.copy())
         self._runners.add(runner)
         runner.add_done_callback(self._ended)
         return runner

@@ -29,6 +29,7 @@ from runtime.definition import ServiceDefinition
 from runtime.durable.states import Identity, States
 from runtime.durable.time_limit import limited
 from runtime.errors import InvalidInputError
+from runtime.tasks import new_task
 from runtime.tree import TreeNode
 
 LOGGER = logging.getLogger("postroom.service")
@@ -260,7 +261,7 @@ class Instances:
             self._let_go(cell)
             return
         cell.command(Command.REST)
-        task = asyncio.get_running_loop().create_task(self._rest(cell))
+        task = new_task(self._rest(cell))
         self._passivations.add(task)
         task.add_done_callback(self._passivations.discard)
 

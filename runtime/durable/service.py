@@ -28,6 +28,7 @@ from runtime.durable.states import States
 from runtime.machinery import Machinery
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch, Entry
+from runtime.tasks import new_task
 from runtime.tree import TreeNode
 
 LEAST_STOP_SECONDS = 0.5
@@ -226,7 +227,7 @@ class Service:
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something for this life; when it fails, the service fails."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = new_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 

@@ -48,6 +48,7 @@ from runtime.supervision.log import log_end, log_event
 from runtime.supervision.node import MAX_CHILDREN_SHOWN, child_node, child_state
 from runtime.supervision.operations import Operations, StartHere, raise_interrupt
 from runtime.supervision.requests import Requests, result
+from runtime.tasks import new_task
 from runtime.tree import TreeNode
 
 P = ParamSpec("P")
@@ -249,9 +250,7 @@ class DynamicSupervisor(Generic[P, C]):
         operations = Operations(self._cancelled_from_outside)
         self._cuts[operation.name] = operations.cut_short
         work = self._perform(operations, operation, self._children[operation.name])
-        task = asyncio.get_running_loop().create_task(
-            work, name=f"{self.name}/{operation.name}", context=self._context.copy()
-        )
+        task = new_task(work, name=f"{self.name}/{operation.name}", context=self._context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

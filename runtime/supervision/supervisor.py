@@ -58,6 +58,7 @@ from runtime.supervision.node import MAX_CHILDREN_SHOWN, child_state, with_child
 from runtime.supervision.operations import Operations, raise_interrupt
 from runtime.supervision.requests import Requests, result
 from runtime.supervision.task import TaskChild
+from runtime.tasks import new_task
 from runtime.tree import Kind, TreeNode
 
 __all__ = ["Child", "ChildSpec", "OnExit", "Supervisor", "TaskChild"]
@@ -127,7 +128,7 @@ class Supervisor:
         self._work = asyncio.Event()
         started = self._started = asyncio.get_running_loop().create_future()
         self._feed(StartRequested())
-        self._task = asyncio.create_task(self._run(), name=f"supervisor {self.name}")
+        self._task = new_task(self._run(), name=f"supervisor {self.name}")
         try:
             await asyncio.wait({started})
         except asyncio.CancelledError:
@@ -350,7 +351,7 @@ class Supervisor:
             if self._task is None and self._machine.phase in {Phase.NEW, Phase.STOPPED}:
                 return
             if self._task is None:  # KeyboardInterrupt or SystemExit ended it, the children are still there
-                self._task = asyncio.create_task(self._run(), name=f"supervisor {self.name}")
+                self._task = new_task(self._run(), name=f"supervisor {self.name}")
             await asyncio.wait({self._task})
 
     def _tell_started(self, failure: BaseException | None) -> None:

@@ -10,6 +10,7 @@ from runtime.clock import Clock
 from runtime.core.supervision_errors import ChildStuckError, SupervisionError
 from runtime.errors import ConflictError
 from runtime.supervision.child import OnExit
+from runtime.tasks import new_task
 from runtime.tree import TreeNode
 
 CANCEL_GRACE_SECONDS = 0.5
@@ -69,7 +70,7 @@ class TaskChild:
         self._since = self._clock.now()
         if self._ready is not None:
             self._ready.clear()
-        task = self._task = asyncio.create_task(self._work(), name=self.name)
+        task = self._task = new_task(self._work(), name=self.name)
         if self._ready is not None:
             await self._wait_ready(task, self._ready)
         task.add_done_callback(lambda task: self._ended(task, on_exit))
