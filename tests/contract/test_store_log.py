@@ -183,6 +183,14 @@ async def test_resolve_answers_with_places_of_events(store: Store) -> None:
     assert await store.resolve(Batch(events=[batch.events[0], make_event()])) is None
 
 
+async def test_resolve_answers_once_for_an_event_that_is_twice_in_its_batch(store: Store) -> None:
+    event, other = make_events(2)
+    batch = Batch(events=[event, event, other, event])
+    places = await store.commit(batch)
+    assert await store.resolve(batch) == places
+    assert [place.event for place in places] == [event, other]
+
+
 async def test_resolve_leaves_out_what_an_earlier_batch_had_stored(store: Store) -> None:
     known, *new = make_events(3)
     await store.commit(Batch(events=[known]))

@@ -258,5 +258,6 @@ class PostgresStore:
         return bool(row[0])
 
     async def _find(self, batch: Batch) -> list[Entry]:
-        names = [event.id for event in batch.events], [event.attempt for event in batch.events]
-        return entries_of(await self._system.fetch(self._sql["find_entries"], *names))
+        names = dict.fromkeys((event.id, event.attempt) for event in batch.events)  # a batch may name one twice
+        ids, attempts = [event_id for event_id, _ in names], [attempt for _, attempt in names]
+        return entries_of(await self._system.fetch(self._sql["find_entries"], ids, attempts))
