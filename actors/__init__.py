@@ -31,6 +31,7 @@ from actors.ref import Ref
 from actors.spec import (
     AutoShutdown,
     Backoff,
+    Breaker,
     Decider,
     Directive,
     Intensity,
@@ -53,6 +54,7 @@ __all__ = [
     "Backoff",
     "BlockingHandlerError",
     "Bounded",
+    "Breaker",
     "ChildCounts",
     "ChildInfo",
     "Clock",

@@ -15,6 +15,7 @@ DEFAULT_PERIOD_SECONDS = 5.0
 DEFAULT_SHUTDOWN_SECONDS = 5.0
 DEFAULT_ATTEMPTS = 3
 MAX_ATTEMPTS = 1000
+MAX_BREAKER_WINDOW = 10_000
 
 
 def require_positive(field: str, value: float) -> None:
@@ -162,6 +163,31 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         if self.attempts is not None:
             return self.attempts
         return len(self.intervals) + 1 if self.intervals else DEFAULT_ATTEMPTS
+
+
+class Breaker(msgspec.Struct, frozen=True, kw_only=True):
+    """When a service parks the events of one tenant: at least `ratio` of its last `window` failed.
+
+    After `pause_seconds`, twice as long each time up to `max_pause_seconds`, one chunk of them is tried; when all of it
+    succeeds, the tenant goes on. Failures by a `permanent` exception and by `RetryLaterError` do not count.
+
+    Raises:
+        SpecError: a number is out of range.
+    """
+
+    window: int = 100
+    ratio: float = 0.9
+    pause_seconds: float = 30.0
+    max_pause_seconds: float = 600.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.window <= MAX_BREAKER_WINDOW:
+            raise SpecError("window", f"must be between 1 and {MAX_BREAKER_WINDOW}, not {self.window}")
+        if not 0 < self.ratio <= 1:
+            raise SpecError("ratio", f"must be above 0 and at most 1, not {self.ratio}")
+        require_positive("pause_seconds", self.pause_seconds)
+        if not (math.isfinite(self.max_pause_seconds) and self.max_pause_seconds >= self.pause_seconds):
+            raise SpecError("max_pause_seconds", f"must be at least pause_seconds ({self.pause_seconds:g})")
 
 
 class Supervision(msgspec.Struct, frozen=True, kw_only=True):

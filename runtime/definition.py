@@ -13,7 +13,7 @@ from actors.errors import SpecError
 from actors.job import Finalizer
 from actors.mailbox import Bounded
 from actors.message import DYNAMIC, Message, message_name
-from actors.spec import Metadata, RetryPolicy, Supervision, require_positive
+from actors.spec import Breaker, Metadata, RetryPolicy, Supervision, require_positive
 from actors.state import state_of
 from runtime.cells.routing import Routing
 from runtime.store.records import Event
@@ -64,6 +64,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """For messages in memory; events wait in the log."""
     routing: Routing = Routing.ROUND_ROBIN
     """For messages in memory to a service that is not keyed."""
+    breaker: Breaker | None = Breaker()
+    """When the events of a tenant are parked because most of them fail; None for never."""
     timeout_seconds: float | None = None
     """An async handler that has been at an event for so long is cancelled, and the event has failed."""
     max_state_bytes: int = DEFAULT_MAX_STATE_BYTES

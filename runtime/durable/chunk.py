@@ -50,10 +50,13 @@ class ChunkRun:
         "_todo",
         "_unit",
         "chunk",
+        "failures",
+        "last_failure",
         "monotonic",
         "now",
         "seconds",
         "slot",
+        "telling_failures",
     )
     _brings_about_more = False
     _todo: list[Chunk]
@@ -70,6 +73,10 @@ class ChunkRun:
         self.slot = slot
         self.now = service.clock.now
         self.monotonic = service.clock.monotonic
+        self.failures = 0
+        self.telling_failures = 0
+        """How many of the failures tell of the tenant."""
+        self.last_failure: BaseException | None = None
         self.seconds: dict[int, float] = {}
         """Run time used by each entry, by seq."""
 
@@ -143,7 +150,12 @@ class ChunkRun:
         if self._unit is not None:
             self._unit.undo_event()
         if not self._is_lost():
-            self._service.failures.add(self._batch, delivery.entry, error, delivery.started_at)
+            failures = self._service.failures
+            self.failures += 1
+            if failures.tell_of_tenant(error):
+                self.telling_failures += 1
+                self.last_failure = error
+            failures.add(self._batch, delivery.entry, error, delivery.started_at)
         self._advance(delivery)
 
     def abandoned(self) -> None:

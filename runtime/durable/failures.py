@@ -9,7 +9,7 @@ import types
 import msgspec
 
 from actors.context import Clock
-from actors.errors import ActorError
+from actors.errors import ActorError, RetryLaterError
 from actors.job import JobCause
 from actors.spec import RetryPolicy
 from runtime.core.retry import Failed, RetryAt, decide
@@ -38,6 +38,10 @@ class Failures:
         self._endings = endings
         self._clock = clock
         self._random = source
+
+    def tell_of_tenant(self, error: BaseException) -> bool:
+        """Whether a failure may be one of what the tenant's events need, not of the event itself."""
+        return not isinstance(error, (*self._policy.permanent, RetryLaterError))
 
     def add(self, batch: Batch, entry: Entry, error: BaseException, started_at: float) -> None:
         """Put the outcome of a failed attempt into `batch`, and the retry or the dead letter with it."""

@@ -16,6 +16,7 @@ from runtime.core.fair_share import FairShare
 from runtime.core.policy import Scope
 from runtime.core.policy_book import PolicyBook
 from runtime.core.slot_account import SlotAccount
+from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
 from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
@@ -25,6 +26,7 @@ from runtime.durable.service_terms import ServiceTerms
 from runtime.durable.slots import Slots
 from runtime.durable.stateful_chunk import StatefulChunkRun
 from runtime.durable.states import States
+from runtime.durable.tenant_breakers import TenantBreakers
 from runtime.machinery import Machinery
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch, Entry
@@ -60,6 +62,11 @@ class Service:
         self._on_exit: Callable[[BaseException | None], None] | None = None
         cost = definition.slots_per_event
         self._fair: FairShare[Entry] = FairShare(slots_per_entry=cost, wake=self._pump_soon)
+        self.breakers = (
+            TenantBreakers(definition.name, definition.breaker, machinery.clock, self.hold, self.release)
+            if definition.breaker is not None
+            else None
+        )
         self._begin()
         self.slots = Slots(definition.slots, cost, self._pump_soon)
         self._runs: list[ChunkRun | None] = []
@@ -100,10 +107,14 @@ class Service:
         self.slots.open()
         self._runs = [None] * self.slots.total
         self._since = self.clock.now()
+        if self.breakers is not None:
+            self.breakers.start()
         self.backlog.attach(self.name, self)
 
     async def stop(self, shutdown_seconds: float) -> None:
         self.backlog.detach(self.name)
+        if self.breakers is not None:
+            self.breakers.stop()
         deadline = asyncio.get_running_loop().time() + shutdown_seconds
         self.slots.close()
         try:
@@ -167,6 +178,7 @@ class Service:
         self._pumping = True
         take_chunk, chunk_size, new_run = self._fair.take_chunk, self.definition.chunk_size, self._new_run
         slots = self.slots
+        breakers = self.breakers
         try:
             while slots.room > 0 and not self.journal.saturated and (slots.pool is None or slots.in_turn()):
                 chunk = take_chunk(chunk_size)
@@ -177,6 +189,8 @@ class Service:
                 self.backlog.started(chunk[0].entry.queue, chunk)
                 run = new_run(self, chunk, slots.take())
                 self._runs[run.slot] = run
+                if breakers is not None and breakers.probing:
+                    breakers.took(chunk[0].tenant)
                 run.start()
         finally:
             self._pumping = False
@@ -190,11 +204,17 @@ class Service:
         gate = self._machinery.gate
         if gate.active:
             gate.ended(self.name, run.chunk[0].tenant, len(run.chunk))
+        if self.breakers is not None and (run.failures or self.breakers.watching):
+            self._tell_breakers(self.breakers, run)
         self._runs[run.slot] = None
         self.slots.give(run.slot)
         self.pump()
         if not self._fair.running:
             self._quiet.set()
+
+    def _tell_breakers(self, breakers: TenantBreakers, run: ChunkRun) -> None:
+        reason = describe(run.last_failure) if run.last_failure is not None else ""
+        breakers.record(run.chunk[0].tenant, max(0, len(run.chunk) - run.failures), run.telling_failures, reason)
 
     def running_entries(self) -> Iterator[Entry]:
         """Those whose handlers run at this moment."""
