@@ -19,11 +19,13 @@ from actors.supervisor_ref import SupervisorRef
 from actors.tree import SupervisorSpec, check_tree
 from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
 from runtime.definition import NAME, ServiceDefinition
-from runtime.errors import RuntimeFaultError
+from runtime.durable.outbox import posted_of
+from runtime.errors import InvalidInputError, RuntimeFaultError
 from runtime.extension import Extension
 from runtime.job import Job
 from runtime.running import RESERVED, Running
 from runtime.settings import Settings
+from runtime.store.outbox import SqlConnection
 from runtime.store.records import Claiming
 
 
@@ -166,6 +168,7 @@ class App:
         wait_seconds: float = 0.0,
         finalizer: Finalizer | None = None,
         signature: str | Signature | None = None,
+        connection: SqlConnection | None = None,
         by: str = "app",
     ) -> UUID:
         """Accept an event and return its id once it is on disk.
@@ -174,6 +177,9 @@ class App:
         one at a time, in the order accepted. `finalizer` is told how it ended. While another event holds the
         `signature`, nothing is stored, and its id is the answer. While the database is away the call waits. Where a
         limit is reached, it waits for room for up to `wait_seconds`.
+
+        With a `connection` (asyncpg's, on the app's own database) the event joins the transaction that is open there:
+        it is accepted if that commits. The connection's role needs INSERT on the table `outbox` of the app's schema.
 
         Raises:
             UnknownServiceError, InvalidInputError: nothing was stored.
@@ -185,6 +191,11 @@ class App:
             service, message, tenant=tenant, key=key, by=by, event_id=id, finalizer=finalizer
         )
         record = running.admission.delayed(event, delay_seconds) if delay_seconds else event
+        if connection is not None:
+            if signature is not None:
+                raise InvalidInputError("signature", "cannot join another's transaction: leave it or connection out")
+            await running.store.outbox.put(connection, posted_of(event, delay_seconds))
+            return event.id
         if signature is not None:
             return (await running.accept(record, signature, wait_seconds)).id
         await running.append_one(record, wait_seconds)

@@ -31,6 +31,7 @@ from runtime.durable.gate import Gate
 from runtime.durable.ids import IdSource
 from runtime.durable.journal import MAX_UNRECORDED, Journal
 from runtime.durable.lease_keeper import LeaseKeeper, Recovered
+from runtime.durable.outbox import LOOK_SECONDS, Outbox
 from runtime.durable.policy_keeper import PolicyKeeper
 from runtime.durable.retention import Retention
 from runtime.durable.service import Service
@@ -62,6 +63,7 @@ RESERVED = frozenset(
         "retention",
         "journal",
         "delays",
+        "outbox",
         "refill",
         "watermarks",
         "suspects",
@@ -78,10 +80,10 @@ HTTP_STOP_SECONDS = 5.0
 class Running:
     """An app at work. Made by `App.running`.
 
-    The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `refill`, `watermarks`,
-    `suspects`, `policies`, the app's own trees, `services`, `extensions` (where there are any), `http`. Children start
-    in this order and stop in the reverse, so that services find everything they need, and what they still have to
-    record is written before the store closes.
+    The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `outbox`, `refill`,
+    `watermarks`, `suspects`, `policies`, the app's own trees, `services`, `extensions` (where there are any), `http`.
+    Children start in this order and stop in the reverse, so that services find everything they need, and what they
+    still have to record is written before the store closes.
     """
 
     def __init__(
@@ -218,6 +220,9 @@ class Running:
         """Return when every accepted event of a service has its final outcome on disk, retries included."""
         while True:
             progress = self.backlog.progress()
+            if self._is_quiet(service) and await self.store.outbox.waiting(1):
+                await asyncio.sleep(LOOK_SECONDS)
+                continue
             if self._is_quiet(service) and await self.store.next_due() is None and self._is_quiet(service):
                 return
             await asyncio.shield(progress)  # others wait for the same future
@@ -314,6 +319,7 @@ class Running:
             detail=journal.detail,
         )
         yield Part("delays", clock=clock, work=machinery.delays.run)
+        yield Part("outbox", clock=clock, opening=self._tell_limits, work=Outbox(machinery).run)
         yield Part("refill", clock=clock, work=backlog.run_refill, detail=backlog.detail)
         yield Part("watermarks", clock=clock, work=backlog.run_watermarks, draining=backlog.save_watermarks)
         yield Part("suspects", clock=clock, work=machinery.suspects.run, detail=machinery.suspects.detail)
@@ -335,6 +341,10 @@ class Running:
     async def _start_extensions(self) -> None:
         for extension in self._extensions:
             await extension.started(self)
+
+    async def _tell_limits(self) -> None:
+        settings = self.settings
+        await self.store.outbox.set_limits(settings.max_payload_bytes, settings.max_delay_seconds)
 
     async def _watch_server(self) -> None:
         assert self._server is not None

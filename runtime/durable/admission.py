@@ -19,6 +19,7 @@ from runtime.durable.headers import Headers
 from runtime.durable.ids import IdSource, require_id
 from runtime.errors import InvalidInputError, PayloadTooLargeError, UnknownServiceError
 from runtime.settings import DEFAULT_MAX_DEPTH, DEFAULT_MAX_PAYLOAD_BYTES, DEFAULT_MAX_REENQUEUES, Settings
+from runtime.store.outbox import Posted
 from runtime.store.records import Claim, Claiming, Delayed, Event
 
 MAX_NAME_CHARACTERS = 200
@@ -193,6 +194,25 @@ class Admission:
         if not 0 <= delay_seconds <= limit:
             raise InvalidInputError("delay_seconds", f"must be between 0 and {limit:g}, not {delay_seconds}")
         return Delayed(event, self._clock.now() + delay_seconds) if delay_seconds else event
+
+    def posted(self, posted: Posted) -> Event | Delayed:
+        """What was put into the outbox, by whatever program. Raises as `json_event`."""
+        codec = self.codec(posted.service)
+        name = self._type_name(posted.service, codec, posted.type)
+        require_name("by", posted.enqueued_by)
+        self._require_address(posted.service, posted.tenant, posted.key)
+        event = Event(
+            require_id(posted.id),
+            posted.service,
+            posted.tenant,
+            posted.key,
+            name,
+            posted.payload,
+            posted.accepted_at,
+            posted.enqueued_by,
+            headers=posted.headers,
+        )
+        return Delayed(event, posted.accepted_at + posted.delay_seconds) if posted.delay_seconds else event
 
     def claiming(self, record: Event | Delayed, signature: str | Signature) -> Claiming:
         """The same, to be stored unless its signature is held. Raises InvalidInputError."""

@@ -23,6 +23,8 @@ POINTS = (
     "chunk.after_commit",
     "delays.before_release",
     "delays.after_release",
+    "outbox.before_commit",
+    "outbox.after_commit",
     "watermarks.before_save",
     "watermarks.after_save",
 )

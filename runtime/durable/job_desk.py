@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 
+from runtime.durable.outbox import event_of
 from runtime.errors import InvalidInputError, NotFoundError
 from runtime.operations import MAX_PAGE
-from runtime.store.job_records import ENDED, JobFilter, JobPage, JobView
+from runtime.store.job_records import ENDED, JobFilter, JobPage, JobStatus, JobView
 
 if TYPE_CHECKING:
     from runtime.machinery import Machinery
@@ -28,7 +29,7 @@ class JobDesk:
         self._jobs = machinery.store.jobs
 
     async def job(self, job_id: UUID) -> JobView:
-        found = await self._jobs.find(job_id)
+        found = await self._jobs.find(job_id) or await self._in_outbox(job_id)
         if found is None:
             raise NotFoundError(f"no job has the id {job_id}")
         return self._as_it_runs(found, self._running())
@@ -60,6 +61,15 @@ class JobDesk:
 
     async def result(self, job_id: UUID) -> bytes | None:
         return await self._jobs.result(job_id)
+
+    async def _in_outbox(self, job_id: UUID) -> JobView | None:
+        """One that was accepted and has not been moved to the log yet."""
+        posted = await self._machinery.store.outbox.find(job_id)
+        if posted is None:
+            return await self._jobs.find(job_id)  # it may have been moved meanwhile
+        due_at = posted.accepted_at + posted.delay_seconds if posted.delay_seconds else None
+        status: JobStatus = "holding" if due_at else "queued"
+        return JobView(event=event_of(posted), status=status, attempt=1, due_at=due_at)
 
     async def _processing(self, which: JobFilter, running: frozenset[int]) -> JobPage:
         """As those that run are few, each is looked at, and none is left for a further page."""

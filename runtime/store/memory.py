@@ -23,6 +23,7 @@ from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_database import MemoryDatabase
 from runtime.store.memory_jobs import MemoryJobs
 from runtime.store.memory_members import shard_in
+from runtime.store.memory_outbox import MemoryOutbox
 from runtime.store.memory_policies import MemoryPolicies
 from runtime.store.places import has_all_events, own_places
 from runtime.store.records import (
@@ -104,6 +105,10 @@ class MemoryStore:
     @property
     def jobs(self) -> MemoryJobs:
         return MemoryJobs(self._opened)
+
+    @property
+    def outbox(self) -> MemoryOutbox:
+        return self._opened().outbox
 
     @property
     def audit(self) -> MemoryAudit:

@@ -17,6 +17,7 @@ from runtime.store.audit import AuditEntry
 from runtime.store.claims import claimed_at, first_claims, settle, without_duplicates
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_members import MemoryMembers, shard_in
+from runtime.store.memory_outbox import MemoryOutbox
 from runtime.store.memory_policies import MemoryPolicies
 from runtime.store.records import (
     Batch,
@@ -74,10 +75,13 @@ class MemoryDatabase:
         self._delayed: dict[Name, Delayed] = {}
         self._due: list[tuple[float, Name]] = []
         self.audit = MemoryAudit()
+        self.outbox = MemoryOutbox()
 
     def write(self, lease: Lease | None, batch: Batch) -> list[Entry]:
         """Write a batch; return the places of its events. Raises LeaseLostError, ConflictError."""
         lease = self.members.enter(lease)
+        if batch.extras is not None:
+            self.outbox.require(batch.extras.taken)
         ended = [outcome.seq for outcome in batch.outcomes]
         if len(set(ended)) < len(ended) or any(seq in self.outcomes for seq in ended):
             raise ConflictError("an entry of the batch already has its outcome; nothing was written")
@@ -121,6 +125,7 @@ class MemoryDatabase:
         for state in extras.states:
             self.states[state.service, state.tenant, state.key] = state
         self.audit.add(extras.audits)
+        self.outbox.take(extras.taken)
         for result in extras.results:
             self.results.setdefault(result.id, result.value)
 

@@ -11,6 +11,7 @@ from runtime.core.lease import Lease
 from runtime.store.audit import AuditStore
 from runtime.store.job_port import JobStore
 from runtime.store.membership import Arrival, Member, Profile, Taken
+from runtime.store.outbox import OutboxStore
 from runtime.store.policies import PolicyStore
 from runtime.store.records import (
     Batch,
@@ -92,6 +93,9 @@ class Store(Protocol):
     def policies(self) -> PolicyStore:
         """What people set for tenants and services."""
         ...
+
+    @property
+    def outbox(self) -> OutboxStore: ...
 
     async def open(self) -> None:
         """Connect, check the server's version and bring the schema up to date. Safe to call again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -11,8 +12,10 @@ import pytest
 
 from runtime.store.memory import MemoryStore
 from runtime.store.memory_database import MemoryDatabase
+from runtime.store.outbox import SqlConnection
 from runtime.store.port import Store
 from runtime.store.postgres import PostgresStore
+from runtime.store.postgres.pool import Connection
 from tests.postgres import END_SESSIONS, Server, fresh_database
 
 
@@ -29,6 +32,10 @@ class Backend:
         """End the session that holds a store's lease, from outside."""
         raise NotImplementedError
 
+    async def connect(self) -> SqlConnection:
+        """A connection of somebody else's, closed with the backend."""
+        raise NotImplementedError
+
     async def open_store(self, *, lease: bool = True) -> Store:
         store = self.make_store()
         self._stores.append(store)
@@ -42,6 +49,13 @@ class Backend:
             await store.close()
 
 
+class NoConnection:
+    """What stands for a connection where there is no database."""
+
+    async def execute(self, query: str, *args: Any) -> None:
+        raise NotImplementedError
+
+
 class MemoryBackend(Backend):
     def __init__(self) -> None:
         super().__init__()
@@ -49,6 +63,9 @@ class MemoryBackend(Backend):
 
     def make_store(self) -> Store:
         return MemoryStore(self._database)
+
+    async def connect(self) -> SqlConnection:
+        return NoConnection()
 
     async def end_session(self, store: Store) -> None:
         assert isinstance(store, MemoryStore)
@@ -60,9 +77,20 @@ class PostgresBackend(Backend):
         super().__init__()
         self._server = server
         self._pooler = pooler
+        self._connections: list[Connection] = []
 
     def make_store(self) -> Store:
         return PostgresStore(self._server, pooler=self._pooler)
+
+    async def connect(self) -> SqlConnection:
+        connection = await asyncpg.connect(**self._server)
+        self._connections.append(connection)
+        return connection
+
+    async def close(self) -> None:
+        await super().close()
+        for connection in self._connections:
+            await connection.close()
 
     async def end_session(self, store: Store) -> None:
         assert isinstance(store, PostgresStore)

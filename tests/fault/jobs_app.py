@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
+import time
+from uuid import UUID
 
 import msgspec
 
 from actors import Actor, Finalizer, JobEnded, RetryPolicy, Signature
 from runtime import App, Enqueue, Settings
+from runtime.durable.ids import IdSource
 
 JOBS = 60
+POSTED = 20
+POST = "SELECT postroom.enqueue('work', 'sql', jsonb_build_object('n', $1::int), id => $2)"
 TABLES = """
 CREATE TABLE IF NOT EXISTS effect (n int NOT NULL);
 CREATE TABLE IF NOT EXISTS told (job uuid NOT NULL, outcome text NOT NULL, result int);
@@ -37,6 +43,13 @@ class Closer(Actor):
         await self.db.execute("INSERT INTO told VALUES ($1, $2, $3)", ended.job, ended.outcome, ended.result)
 
 
+def posted_ids() -> list[UUID]:
+    """The same at each start, and young enough to stay in the log."""
+    today = time.time() // 86_400 * 86_400
+    ids = IdSource(lambda: today, random.Random(5).randbytes)
+    return [ids.new_id() for _ in range(POSTED)]
+
+
 def jobs_app() -> App:
     app = App("test")
     app.tables(TABLES)
@@ -56,6 +69,8 @@ async def main(database: str) -> None:
         ids = await app.enqueue_many("work", many)
         rows = [(each.message.n, job) for each, job in zip(many, ids, strict=True) if isinstance(each.message, Work)]
         await running.database.executemany("INSERT INTO answered VALUES ($1, $2)", rows)
+        for n, job in enumerate(posted_ids(), JOBS):
+            await running.database.execute(POST, n, job)
         await running.wait_idle("work")
         await running.wait_idle("closer")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import asyncpg
 
@@ -11,6 +11,13 @@ from runtime.errors import ConflictError, DatabaseRefusedError, LeaseLostError, 
 
 FENCED = "PR001"
 """The SQLSTATE that `enter()` raises."""
+TAKEN = "PR002"
+"""The one that `take_outbox()` raises."""
+
+OWN_CODES: dict[str | None, Callable[[], Exception]] = {
+    FENCED: lambda: LeaseLostError("another incarnation owns the shards now; stop this one"),
+    TAKEN: lambda: ConflictError("another process has moved what was in the outbox; nothing was written"),
+}
 
 _UNAVAILABLE_CLASSES = ("08", "53", "57P")
 """Connection exceptions, insufficient resources (disk full, too many connections), operator intervention."""
@@ -55,8 +62,8 @@ def ends_connection(error: BaseException) -> bool:
 def store_error(error: Exception, schema: str) -> Exception:
     """What a caller of the store gets to see for an error of the driver."""
     if isinstance(error, asyncpg.PostgresError):
-        if error.sqlstate == FENCED:
-            return LeaseLostError("another incarnation owns the shards now; stop this one")
+        if error.sqlstate in OWN_CODES:
+            return OWN_CODES[error.sqlstate]()
         if isinstance(error, asyncpg.UniqueViolationError) and _is_outcome(error, schema):
             return ConflictError("an entry of the batch already has its outcome; nothing was written")
         if isinstance(error, asyncpg.CheckViolationError) and _is_moved(error, schema):

@@ -20,6 +20,7 @@ from runtime.store.postgres.jobs import PostgresJobs
 from runtime.store.postgres.maintenance import Maintenance
 from runtime.store.postgres.members import Members
 from runtime.store.postgres.migration import MIGRATIONS, Migrator
+from runtime.store.postgres.outbox import PostgresOutbox
 from runtime.store.postgres.policies import Policies
 from runtime.store.postgres.pool import ALWAYS_BY_INDEX, COMMAND_TIMEOUT_SECONDS, Address, Pool, Server
 from runtime.store.postgres.releases import Releases
@@ -87,6 +88,10 @@ class PostgresStore:
     def database(self) -> AutocommitDatabase:
         """The database outside of any event."""
         return AutocommitDatabase(self._work)
+
+    @property
+    def outbox(self) -> PostgresOutbox:
+        return PostgresOutbox(self._system, self._sql)
 
     @property
     def audit(self) -> PostgresAudit:

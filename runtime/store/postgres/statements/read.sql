@@ -49,8 +49,9 @@ ORDER BY d.due_at, d.id;
 SELECT due_at FROM {schema}.delayed WHERE $1::smallint[] IS NULL OR shard = ANY ($1) ORDER BY due_at, id LIMIT 1;
 
 -- name: has_unfinished
--- Whether any event of a service ($1) waits, runs or is delayed.
-SELECT EXISTS (SELECT FROM {schema}.delayed d JOIN {schema}.queue q ON q.id = d.queue WHERE q.service = $1)
+-- Whether any event of a service ($1) waits, runs, is delayed or on its way to the log.
+SELECT EXISTS (SELECT FROM {schema}.outbox WHERE service = $1)
+    OR EXISTS (SELECT FROM {schema}.delayed d JOIN {schema}.queue q ON q.id = d.queue WHERE q.service = $1)
     OR EXISTS (
         SELECT FROM {schema}.queue q
         WHERE q.service = $1 AND EXISTS (
