@@ -15,6 +15,7 @@ from jmespath.exceptions import JMESPathError
 
 from sagas.errors import ExpressionError
 from sagas.functions import SagaFunctions
+from sagas.quick import quick
 
 if TYPE_CHECKING:
     from jmespath.visitor import _TreeNode
@@ -31,11 +32,12 @@ CONSTRUCTIONS = frozenset({"multi_select_dict", "multi_select_list", "function_e
 class Expression:
     """An expression that has been read. Equal texts give one and the same object."""
 
-    __slots__ = ("_parsed", "text")
+    __slots__ = ("_parsed", "_quick", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._parsed = _parse(text)
+        self._quick = quick(self.tree)
 
     @property
     def tree(self) -> _TreeNode:
@@ -49,6 +51,8 @@ class Expression:
         Raises:
             ExpressionError: a function refused its arguments, or the work or the answer is too large.
         """
+        if self._quick is not None:
+            return self._quick(data)
         interpreter = _Interpreter(self.text)
         try:
             answer = interpreter.visit(self.tree, data)

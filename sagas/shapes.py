@@ -100,8 +100,9 @@ def _infer(node: _TreeNode, current: Shape) -> Shape:
 
 
 def _infer_chain(node: _TreeNode, current: Shape) -> Shape:
-    first, second = node["children"]
-    return _infer(second, _infer(first, current))
+    for child in node["children"]:
+        current = _infer(child, current)
+    return current
 
 
 def _infer_object(node: _TreeNode, current: Shape) -> Shape:

@@ -100,6 +100,7 @@ def test_what_fits_is_let_through_and_its_types_are_known() -> None:
         (flow().step("pay", "log", "{n: add(input.total)}"), r"pay.input: add\(\) takes 2 arguments, not 1"),
         (flow().each("e", "input.id", Flow("b")), "e.over: str, where list is wanted"),
         (flow().each("e", "input.lines", Flow("b").step("s", "log", "{n: item.size}")), "s.input: .*no field 'size'"),
+        (flow().step("s", "log", "{n: input.lines[0].sku.x}"), "s.input: str has no field 'x'"),
         (flow().choice("c", ("input.total", Flow("b"))), r"c.cases\[0\].when: float, where bool is wanted"),
         (flow().wait("w", until="input.id"), "w.until: str, where float is wanted"),
         (flow().saga("s", "refund"), "s.saga: no saga is named 'refund'; there are: final, payment"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sagas.errors import ExpressionError
-from sagas.expressions import MAX_CHARACTERS, expression
+from sagas.expressions import MAX_CHARACTERS, _Interpreter, expression
 
 DATA: dict[str, Any] = {"input": {"total": 120, "lines": [{"sku": "a", "n": 2}, {"sku": "b", "n": 3}]}}
 
@@ -83,3 +83,13 @@ def test_a_condition_is_true_or_false_and_nothing_else() -> None:
     assert expression("input.total > `100`").decide(DATA)
     with pytest.raises(ExpressionError, match="the answer is null, neither true nor false"):
         expression("input.absent").decide(DATA)
+
+
+@pytest.mark.parametrize("data", [None, 5, "x", [], [1, {"b": 2}], {}, {"a": {"b": [1, None, {"c": "d"}]}, "b": 7}])
+@pytest.mark.parametrize(
+    "text", ["a", "a.b", "a.b[0]", "a.b[-1].c", "a.b[9]", "[1].b", "{x: a.b, y: b}", "{x: `[1]`, y: {z: a}}", "`{}`"]
+)
+def test_simple_expressions_answer_as_the_interpreter_does(text: str, data: Any) -> None:
+    simple = expression(text)
+    assert simple._quick is not None
+    assert simple.evaluate(data) == _Interpreter(text).visit(simple.tree, data)
