@@ -10,9 +10,11 @@ from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.durable.dead_letter_office import DeadLetterOffice
 from runtime.durable.job_desk import JobDesk
+from runtime.durable.tenant_desk import TenantDesk
 from runtime.errors import InvalidInputError
 from runtime.job_operations import JobOperations
 from runtime.operations import MAX_PAGE, Readiness, Receipt, ServiceInfo
+from runtime.tenants import TenantOperations
 from runtime.tree import TreeNode
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ class AppOperations(DeadLetterOffice):
         self._running = running
         self.jobs: JobOperations = JobDesk(machinery)
         self.audit = AuditOffice(running.store.audit)
+        self.tenants: TenantOperations = TenantDesk(
+            machinery, running.policies, running.book, running.limits, self.jobs
+        )
 
     @property
     def app_name(self) -> str:

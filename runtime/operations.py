@@ -13,6 +13,7 @@ from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.job_operations import JobOperations
 from runtime.store.records import DeadLetterFilter, DeadLetterView
+from runtime.tenants import TenantOperations
 from runtime.tree import TreeNode
 
 MAX_PAGE = 500
@@ -80,6 +81,9 @@ class Operations(DeadLetterOperations, Protocol):
 
     @property
     def audit(self) -> AuditOffice: ...
+
+    @property
+    def tenants(self) -> TenantOperations: ...
 
     def tree(self) -> TreeNode:
         """The whole process as a supervision tree."""

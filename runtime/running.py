@@ -108,8 +108,8 @@ class Running:
         limits, ids = limits_of(settings), IdSource(self.clock.now)
         self.admission = Admission(services, limits, ids=ids, clock=self.clock)
         self._emissions = Emissions(self.admission, limits, ids=ids, clock=self.clock)
-        book = PolicyBook(with_file(policies, settings.config, services))
-        self._limits = Limits(book)
+        self.book = PolicyBook(with_file(policies, settings.config, services))
+        self.limits = Limits(self.book)
         self.machinery = self._build_machinery()
         self.keeper = LeaseKeeper(
             self.store,
@@ -124,7 +124,7 @@ class Running:
         for tree in trees:
             self.machinery.trees.add(make_supervisor(tree, f"{name}/{tree.name}", self.machinery))
         self.policies = PolicyKeeper(
-            self.store.policies, book, self._limits, self.machinery.gate, self._services, self.clock
+            self.store.policies, self.book, self.limits, self.machinery.gate, self._services, self.clock
         )
         self.operations: Operations = AppOperations(self)
         self._http = self._build_http()
@@ -248,7 +248,7 @@ class Running:
             store=self.store,
             journal=journal,
             backlog=backlog,
-            gate=Gate(self._limits, self.store.policies, self.clock, backlog.progress),
+            gate=Gate(self.limits, self.store.policies, self.clock, backlog.progress),
             delays=delays,
             admission=self.admission,
             emissions=self._emissions,

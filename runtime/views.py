@@ -23,12 +23,23 @@ MESSAGE_CHARACTERS = 1000
 """Of a message in memory that is shown as text."""
 
 
-class ErrorDetail(msgspec.Struct, frozen=True):
+class LimitJson(msgspec.Struct, frozen=True):
+    """The figures of a limit that is reached; see `runtime.errors.LimitError`."""
+
+    limit: str
+    scope: str
+    allowed: float
+    used: float
+    retry_after_seconds: float | None
+
+
+class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     """`field` names the part of the request that is wrong, such as `payload.arr_delay`, where one is."""
 
     type: str
     field: str | None
     message: str
+    limit: LimitJson | None = None
 
 
 class ErrorJson(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ from runtime.store.records import (
     Event,
 )
 from runtime.tree import TreeNode
+from tests.tenant_shelf import TenantShelf
 
 BORN = 1_700_000_000.25
 MAX_PAYLOAD_BYTES = 1000
@@ -76,6 +77,7 @@ class Desk:
         self.options: list[tuple[Finalizer | None, str | Signature | None]] = []
         self.jobs = JobShelf()
         self.audit = AuditOffice(MemoryAudit())
+        self.tenants = TenantShelf()
         self.dead = DeadMessages()
         self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}
 

@@ -11,9 +11,12 @@ import msgspec
 
 from actors.errors import PostroomError
 from runtime.audit_views import AuditPageJson
+from runtime.core.explanation import Explanation
 from runtime.errors import (
+    ClosedError,
     ConflictError,
     InvalidInputError,
+    LimitError,
     NotFoundError,
     PayloadTooLargeError,
     RuntimeFaultError,
@@ -22,6 +25,7 @@ from runtime.errors import (
 )
 from runtime.job_views import JobJson, JobPageJson, JobResultJson
 from runtime.store.records import DeadLetterFilter
+from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson
 from runtime.views import (
     Accepted,
     DeadLetterJson,
@@ -38,7 +42,8 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 30.0
 PLAIN_ERRORS: dict[str, type[PostroomError]] = {
-    kind.__name__: kind for kind in (ConflictError, NotFoundError, StoreUnavailableError, UnknownServiceError)
+    kind.__name__: kind
+    for kind in (ClosedError, ConflictError, NotFoundError, StoreUnavailableError, UnknownServiceError)
 }
 
 
@@ -80,6 +85,20 @@ class Client:
 
     def job_result(self, job_id: UUID, wait_seconds: float) -> JobResultJson:
         return self._ask("GET", f"/v1/jobs/{job_id}/result?wait_seconds={wait_seconds:.3f}", JobResultJson)
+
+    def standings(self, **which: object) -> StandingsJson:
+        """As `jobs`."""
+        query = urllib.parse.urlencode({name: value for name, value in which.items() if value is not None})
+        return self._ask("GET", f"/v1/tenants?{query}", StandingsJson)
+
+    def tenant(self, tenant: str) -> TenantJson:
+        return self._ask("GET", f"/v1/tenants/{urllib.parse.quote(tenant, safe='')}", TenantJson)
+
+    def change_policy(self, body: dict[str, object]) -> PolicyJson:
+        return self._ask("POST", "/v1/policies", PolicyJson, body)
+
+    def explain(self, event_id: UUID) -> Explanation:
+        return self._ask("GET", f"/v1/events/{event_id}/explain", Explanation)
 
     def enqueue(self, service: str, body: dict[str, object]) -> Accepted:
         path = f"/v1/services/{urllib.parse.quote(service, safe='')}/events"
@@ -139,6 +158,15 @@ def _reason(error: Exception) -> str:
 
 
 def _error(detail: ErrorDetail) -> PostroomError:
+    if detail.limit is not None:
+        facts = detail.limit
+        return LimitError(
+            facts.limit,
+            facts.scope,
+            allowed=facts.allowed,
+            used=facts.used,
+            retry_after_seconds=facts.retry_after_seconds,
+        )
     if detail.field is not None:
         kind = PayloadTooLargeError if detail.type == PayloadTooLargeError.__name__ else InvalidInputError
         return kind(detail.field, detail.message)

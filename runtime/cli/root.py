@@ -12,15 +12,28 @@ from actors.errors import PostroomError
 from runtime.cli.audit import audit
 from runtime.cli.dead_letters import dead_letters
 from runtime.cli.dead_messages import dead_messages
+from runtime.cli.explain import explain
 from runtime.cli.jobs import jobs
 from runtime.cli.output import examples, printable
 from runtime.cli.run import run
 from runtime.cli.send import send
 from runtime.cli.services import services
+from runtime.cli.tenants import tenants
 from runtime.cli.tree import tree
 
 PLUGINS = "postroom.commands"
-OWN_COMMANDS: tuple[click.Command, ...] = (run, tree, services, send, jobs, audit, dead_letters, dead_messages)
+OWN_COMMANDS: tuple[click.Command, ...] = (
+    run,
+    tree,
+    services,
+    send,
+    jobs,
+    explain,
+    tenants,
+    audit,
+    dead_letters,
+    dead_messages,
+)
 
 
 class OneLineError(click.ClickException):

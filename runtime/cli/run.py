@@ -84,6 +84,12 @@ LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     help="Waiting events of a tenant and service held in memory.",
 )
 @click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A TOML file with shares, caps and limits of tenants and services.",
+)
+@click.option(
     "--retention-days",
     type=float,
     default=DEFAULT_RETENTION_DAYS,
@@ -112,6 +118,7 @@ def run(
     max_payload_bytes: int,
     max_delay_seconds: float,
     window: int,
+    config: Path | None,
     retention_days: float,
     connections: int,
     log_level: str,
@@ -136,6 +143,7 @@ def run(
         max_payload_bytes=max_payload_bytes,
         max_delay_seconds=max_delay_seconds,
         window=window,
+        config=config,
         retention_days=retention_days,
         connections=connections,
         pooled_connections=pooled_connections,

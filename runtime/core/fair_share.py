@@ -212,6 +212,20 @@ class FairShare(FairShareTerms[E]):
         state = self._tenants.get(tenant)
         return 0 if state is None else len(state.ready) + state.blocked
 
+    def find(self, tenant: str, matches: Callable[[E], bool]) -> tuple[int, bool] | None:
+        """See `TenantState.find`."""
+        state = self._tenants.get(tenant)
+        return None if state is None else state.find(matches)
+
+    def standing(self, tenant: str) -> TenantShare | None:
+        """A tenant's standing, if it is known."""
+        state = self._tenants.get(tenant)
+        return None if state is None else state.statistics(self._virtual)
+
+    def runnable(self) -> Iterator[TenantShare]:
+        """The standing of every tenant that could have an entry taken now."""
+        return (state.statistics(self._virtual) for state in self._heap.states())
+
     def heads(self) -> Iterator[E]:
         """The entry of every waiting tenant that would be taken first. O(tenants), for people who look."""
         return (state.ready[0].entry for state in self._tenants.values() if state.ready)

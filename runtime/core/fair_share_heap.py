@@ -6,6 +6,7 @@ in once more; the place it had is stale and skipped. So is that of a tenant that
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Generic
 
@@ -65,6 +66,10 @@ class TagHeap(Generic[E]):
         places[:] = [place for place in places if place[1] == place[2].order]
         heapify(places)
         self._limit = 2 * len(places) + STALE_KEPT
+
+    def states(self) -> Iterator[TenantState[E]]:
+        """Every runnable tenant, in no order."""
+        return (place[2] for place in self._places if place[1] == place[2].order)
 
     def validate(self) -> list[TenantState[E]]:
         """Raise `AssertionError` if the parts contradict each other; the tenants that have a place."""

@@ -255,6 +255,20 @@ class TenantState(Generic[E]):
                 self.blocked -= 1
         self.repeats = repeats or None
 
+    def find(self, matches: Callable[[E], bool]) -> tuple[int, bool] | None:
+        """How many entries are before one that waits, and whether its key holds it; None if it does not wait.
+
+        O(waiting), for people who look.
+        """
+        for ahead, item in enumerate(self.ready):
+            if matches(item.entry):
+                return ahead, False
+        for behind in self.keys.values():
+            for ahead, item in enumerate(behind or ()):
+                if matches(item.entry):
+                    return len(self.ready) + ahead, True
+        return None
+
     def validate(self) -> None:
         """Raise `AssertionError` if the parts contradict each other."""
         assert self.running >= 0

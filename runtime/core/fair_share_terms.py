@@ -116,6 +116,11 @@ class FairShareTerms(Generic[E]):
             state.account = account
             self._settle(state)
 
+    def account_full(self, tenant: str) -> bool:
+        """Whether the account of a tenant has no room for one entry more."""
+        account = self._accounts.get(tenant)
+        return account is not None and not account.has_room(self._cost)
+
     def account_changed(self, tenant: str) -> None:
         """See `runtime.core.slot_account.Member`."""
         state = self._tenants.get(tenant)

@@ -63,6 +63,9 @@ class PolicyKeeper:
 
     async def follow(self) -> None:
         """Do what is done every second."""
+        now = self._clock.monotonic()
+        for service in self._services.values():
+            service.recent.observe(now, service.fair.tenants())
         if await self._store.version() != self._version:
             await self._load()
         if self._limits.active:

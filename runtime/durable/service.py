@@ -15,6 +15,7 @@ from runtime.context import Emitter
 from runtime.core.fair_share import FairShare
 from runtime.core.policy import Scope
 from runtime.core.policy_book import PolicyBook
+from runtime.core.recent_use import RecentUse
 from runtime.core.slot_account import SlotAccount
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
@@ -71,6 +72,7 @@ class Service:
         self.slots = Slots(definition.slots, cost, self._pump_soon)
         self._runs: list[ChunkRun | None] = []
         self._terms = ServiceTerms(definition)
+        self.recent = RecentUse()
         self._pumping = False
         self._quiet = asyncio.Event()
         self._quiet.set()

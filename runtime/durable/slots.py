@@ -70,6 +70,11 @@ class Slots:
             if pool is not None:
                 pool.fill(self._wake, self.filled * self._cost)
 
+    @property
+    def pool_is_full(self) -> bool:
+        """Whether the process has no room for one more. Unlike `in_turn`, it puts nobody in line."""
+        return self.pool is not None and self.pool.filled + self._cost > self.pool.cap
+
     def in_turn(self) -> bool:
         """Whether the pool has room for one more. If not, the service is woken when it has."""
         return self.pool is None or self.pool.has_room(self._wake, self._cost)

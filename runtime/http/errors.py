@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import msgspec
 from aiohttp import web
@@ -13,13 +14,14 @@ from runtime.errors import (
     ConflictError,
     InvalidInputError,
     LeaseLostError,
+    LimitError,
     NotFoundError,
     PayloadTooLargeError,
     RuntimeFaultError,
     StoreUnavailableError,
     UnknownServiceError,
 )
-from runtime.views import ErrorDetail, ErrorJson
+from runtime.views import ErrorDetail, ErrorJson, LimitJson
 
 log = logging.getLogger("postroom.http")
 
@@ -44,6 +46,7 @@ STATUS: dict[type, int] = {
     ConflictError: 409,
     PayloadTooLargeError: 413,
     UnsupportedMediaTypeError: 415,
+    LimitError: 429,
     StoreUnavailableError: 503,
     LeaseLostError: 503,
 }
@@ -85,7 +88,18 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
 def _postroom_error(error: PostroomError) -> web.Response:
     if isinstance(error, InvalidInputError):
         return _response(status_of(error), ErrorDetail(type(error).__name__, error.field, error.problem))
+    if isinstance(error, LimitError):
+        return _limit_error(error)
     return _response(status_of(error), ErrorDetail(type(error).__name__, None, str(error)))
+
+
+def _limit_error(error: LimitError) -> web.Response:
+    retry = error.retry_after_seconds
+    facts = LimitJson(error.limit, error.scope, error.allowed, error.used, retry)
+    response = _response(status_of(error), ErrorDetail(type(error).__name__, None, str(error), facts))
+    if retry is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(retry)))
+    return response
 
 
 def _http_error(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -121,9 +121,9 @@ def decode_id(parameters: Mapping[str, str]) -> UUID:
 def _named(error: msgspec.ValidationError, whole: str) -> BadRequestError:
     """Find the place, which msgspec tells inside its text."""
     text = str(error)
-    if match := re.fullmatch(r"Object contains unknown field `(.*)`( - at .*)?", text, re.DOTALL):
+    if match := re.fullmatch(r"Object contains unknown field `(.*?)`( - at .*)?", text, re.DOTALL):
         return BadRequestError(match[1], "is unknown")
-    if match := re.fullmatch(r"Object missing required field `(.*)`( - at .*)?", text, re.DOTALL):
+    if match := re.fullmatch(r"Object missing required field `(.*?)`( - at .*)?", text, re.DOTALL):
         return BadRequestError(match[1], "is required")
     problem, _, path = text.partition(" - at `$.")
     return BadRequestError(path.rstrip("`") or whole, problem)

@@ -11,6 +11,7 @@ from runtime.http.dead_messages import DEAD_MESSAGE_ROUTES
 from runtime.http.jobs import JOB_ROUTES
 from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, ReplayBody, decode_id
 from runtime.http.route import Call, Route
+from runtime.http.tenants import TENANT_ROUTES
 from runtime.operations import Readiness
 from runtime.views import (
     Accepted,
@@ -122,7 +123,7 @@ ROUTES = (
         handle=enqueue,
         answers={202: Accepted},
         body=EventBody,
-        errors=(404, 413, 422, 503),
+        errors=(404, 409, 413, 422, 429, 503),
     ),
     Route(
         method="GET",
@@ -160,6 +161,7 @@ ROUTES = (
         errors=(404, 409, 413, 503),
     ),
     *DEAD_MESSAGE_ROUTES,
+    *TENANT_ROUTES,
     *JOB_ROUTES,
     *AUDIT_ROUTES,
     Route(

@@ -1,0 +1,139 @@
+"""Why an event waits, in the order in which the causes stand in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from runtime.core.fair_share_tenant import TenantShare
+from runtime.core.slot_account import NO_CAP
+
+Cause = Literal[
+    "no-owner",
+    "backoff",
+    "in-log",
+    "service-held",
+    "hold",
+    "key-order",
+    "tenant-cap",
+    "quota",
+    "service-slots",
+    "process-slots",
+    "recording",
+    "turn",
+]
+"""no-owner: no process runs the service for its shard. backoff: it waits for its delay or its next attempt. in-log: it
+is not in the window of its tenant yet. hold: its tenant is paused, quarantined or broken off. key-order: an earlier
+event of its key is not done. quota: its tenant is throttled. recording: too many outcomes wait for the disk. turn:
+others are before it."""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a waiting event in the process that would run it."""
+
+    owned: bool = True
+    due_in: float | None = None
+    """Seconds until it joins the log, if it waits for that."""
+    loaded: bool = True
+    """Whether it is in the window of its tenant."""
+    service_hold: str | None = None
+    holds: frozenset[str] = frozenset()
+    blocked_by_key: bool = False
+    ahead: int = 0
+    """Events of its tenant that are before it, those of its key included."""
+    share: TenantShare | None = None
+    cap: int = NO_CAP
+    """How many slots its tenant may fill in the service."""
+    account_full: bool = False
+    """Whether its tenant fills all the slots that it may fill over all services."""
+    throttled: bool = False
+    slots_per_event: int = 1
+    service_room: int = 1
+    """How many events more the service may start."""
+    process_room: bool = True
+    recording: bool = False
+    slots: int = 1
+    """How many events the service may run at once."""
+    weight_part: float = 1.0
+    """Its tenant's part of the weights of those."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    cause: Cause
+    detail: str
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an event waits. `place` is 1 for the first of its tenant in the service; None where it is not known.
+
+    `reasons` hold all at once: the event starts when the last one of them is gone. `expected_seconds` is an estimate
+    from the run times seen, None while something holds it that time does not end.
+    """
+
+    id: UUID
+    service: str
+    tenant: str
+    key: str | None
+    status: str
+    place: int | None
+    share: TenantShare | None
+    reasons: list[Reason]
+    expected_seconds: float | None
+
+
+def reasons(facts: Facts) -> Iterator[Reason]:
+    """Everything that stands in the way of an event now."""
+    if not facts.owned:
+        yield Reason("no-owner", "no process that runs this service has its shard")
+        return
+    if facts.due_in is not None:
+        yield Reason(
+            "backoff", f"it joins the log in {max(0.0, facts.due_in):.3g} s, for its delay or its next attempt"
+        )
+        return
+    if facts.service_hold is not None:
+        yield Reason("service-held", f"the service is {facts.service_hold}")
+    for hold in sorted(facts.holds):
+        yield Reason("hold", f"its tenant is held: {hold}")
+    if not facts.loaded:
+        yield Reason("in-log", "its tenant's window is full of earlier events; it is read when they have been started")
+        return
+    if facts.blocked_by_key:
+        yield Reason("key-order", "an earlier event of its key has not ended")
+    yield from _slot_reasons(facts)
+
+
+def _slot_reasons(facts: Facts) -> Iterator[Reason]:
+    filled = 0 if facts.share is None else facts.share.slots
+    if filled + facts.slots_per_event > facts.cap:
+        cause: Cause = "quota" if facts.throttled else "tenant-cap"
+        why = "it is over its daily quota, and may fill" if facts.throttled else "its tenant may fill"
+        yield Reason(cause, f"{why} {facts.cap:,} slots, and fills {filled:,}")
+    if facts.account_full:
+        yield Reason("tenant-cap", "its tenant fills all the slots that it may fill over all services")
+    if facts.service_room <= 0:
+        yield Reason("service-slots", f"all {facts.slots:,} slots of the service are filled")
+    if not facts.process_room:
+        yield Reason("process-slots", "all slots of the process are filled")
+    if facts.recording:
+        yield Reason("recording", "so many outcomes wait for the disk that nothing is started")
+    if facts.ahead and not facts.blocked_by_key:
+        yield Reason("turn", f"{facts.ahead:,} events of its tenant are before it")
+
+
+def expected_seconds(facts: Facts) -> float | None:
+    """When an event is likely to start: what is before it, at the pace of its tenant's part of the slots."""
+    if not facts.owned or facts.service_hold is not None or facts.holds:
+        return None
+    if facts.due_in is not None:
+        return max(0.0, facts.due_in)
+    if not facts.loaded:
+        return None
+    if facts.share is None:
+        return 0.0
+    part = min(facts.slots * facts.weight_part, facts.cap / facts.slots_per_event)
+    busy = facts.service_room <= 0 or not facts.process_room
+    return facts.share.estimate_seconds * (facts.ahead + busy) / max(part, 1e-9)

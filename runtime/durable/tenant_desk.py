@@ -1,0 +1,150 @@
+"""Tenants for people: how they stand, what is set for them, why an event of theirs waits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from uuid import UUID
+
+import msgspec
+
+from runtime.core.explanation import Explanation, Facts, expected_seconds, reasons
+from runtime.core.lease import DEFAULT_SHARDS, shard_of
+from runtime.core.limits import Limits
+from runtime.core.policy import Policy, Scope
+from runtime.core.policy_book import PolicyBook
+from runtime.core.recent_use import noisy_reason
+from runtime.core.slot_account import NO_CAP
+from runtime.durable.admission import require_name
+from runtime.durable.policy_keeper import PolicyKeeper
+from runtime.durable.service import Service
+from runtime.durable.service_facts import facts_of
+from runtime.errors import InvalidInputError, UnknownServiceError
+from runtime.job_operations import JobOperations
+from runtime.machinery import Machinery
+from runtime.operations import MAX_PAGE
+from runtime.store.job_records import ENDED, JobView
+from runtime.store.policies import PolicyRecord
+from runtime.tenants import PolicyInForce, QuotaUse, Standing, TenantReport
+
+MAX_REASON_CHARACTERS = 2000
+
+
+class TenantDesk:
+    """See `runtime.tenants.TenantOperations`."""
+
+    def __init__(
+        self, machinery: Machinery, keeper: PolicyKeeper, book: PolicyBook, limits: Limits, jobs: JobOperations
+    ) -> None:
+        self._machinery = machinery
+        self._keeper = keeper
+        self._book = book
+        self._limits = limits
+        self._jobs = jobs
+
+    def standings(self, *, service: str | None, tenant: str | None, limit: int) -> list[Standing]:
+        _require_limit(limit)
+        if service is not None and service not in self._machinery.services:
+            raise UnknownServiceError(f"no service is named {service!r}")
+        found = [
+            standing
+            for each in self._machinery.services.values()
+            if service in {None, each.name}
+            for standing in _standings(each, tenant)
+        ]
+        found.sort(key=lambda one: (-one.share.waiting, -one.share.running, one.share.tenant, one.service))
+        return found[:limit]
+
+    def report(self, tenant: str) -> TenantReport:
+        require_name("tenant", tenant)
+        policies = [each for each in self.policies() if each.scope.tenant == tenant]
+        standings = self.standings(service=None, tenant=tenant, limit=MAX_PAGE)
+        return TenantReport(tenant=tenant, standings=standings, policies=policies, quota=self._quota(tenant))
+
+    def policies(self) -> list[PolicyInForce]:
+        return [self._in_force(scope) for scope in sorted(self._book.scopes(), key=str)]
+
+    async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
+        _require_limit(limit)
+        return await self._keeper.history(scope, limit)
+
+    async def change(
+        self, scope: Scope, changes: Policy, reset: Collection[str] = (), *, by: str, reason: str | None = None
+    ) -> PolicyInForce:
+        require_name("by", by)
+        if scope.tenant is not None:
+            require_name("tenant", scope.tenant)
+        if reason is not None and len(reason) > MAX_REASON_CHARACTERS:
+            raise InvalidInputError("reason", f"has {len(reason)} characters; the limit is {MAX_REASON_CHARACTERS}")
+        await self._keeper.change(scope, changes, reset, by=by, reason=reason)
+        return self._in_force(scope)
+
+    async def explain(self, event_id: UUID) -> Explanation:
+        job = await self._jobs.job(event_id)
+        event = job.event
+        waits = job.status not in {*ENDED, "processing"}
+        facts = self._facts(job) if waits else None
+        return Explanation(
+            id=event.id,
+            service=event.service,
+            tenant=event.tenant,
+            key=event.key,
+            status=job.status,
+            place=facts.ahead + 1 if facts and facts.loaded and facts.owned and facts.due_in is None else None,
+            share=facts.share if facts else None,
+            reasons=list(reasons(facts)) if facts else [],
+            expected_seconds=expected_seconds(facts) if facts else None,
+        )
+
+    def _facts(self, job: JobView) -> Facts:
+        event = job.event
+        service = self._machinery.services.get(event.service)
+        if service is None or service.life is None:
+            return Facts(owned=False)
+        due_in = None if job.due_at is None else job.due_at - self._machinery.clock.now()
+        facts = facts_of(
+            service.fair,
+            service.slots,
+            event.tenant,
+            lambda entry: entry.event.id == event.id,
+            slots_per_event=service.definition.slots_per_event,
+            recording=service.journal.saturated,
+        )
+        shard = shard_of(event.tenant, event.key, DEFAULT_SHARDS, event.id)
+        owned = facts.loaded or shard in self._machinery.backlog.shards
+        throttled = event.tenant in self._book.throttled
+        return msgspec.structs.replace(facts, owned=owned, due_in=due_in, throttled=throttled)
+
+    def _quota(self, tenant: str) -> QuotaUse | None:
+        quota = self._book.of_tenant(tenant).quota
+        if quota is None:
+            return None
+        day = self._limits.days.get(tenant)
+        return QuotaUse(quota, 0 if day is None else day.used(self._machinery.clock.now()))
+
+    def _in_force(self, scope: Scope) -> PolicyInForce:
+        return PolicyInForce(scope=scope, policy=self._book.at(scope), live=self._keeper.live(scope))
+
+
+def _standings(service: Service, tenant: str | None) -> Iterator[Standing]:
+    fair, filled = service.fair, service.slots.filled * service.definition.slots_per_event
+    shares = [share for share in fair.tenants() if share.waiting or share.running or share.used_seconds]
+    waiting = sum(share.waiting > 0 for share in shares)
+    for share in shares:
+        if tenant not in {None, share.tenant}:
+            continue
+        terms, part = fair.terms(share.tenant), service.recent.part(share.tenant)
+        others = waiting - (share.waiting > 0)
+        yield Standing(
+            service=service.name,
+            share=share,
+            cap=None if terms.cap == NO_CAP else terms.cap,
+            holds=sorted(terms.holds),
+            slots_part=share.slots / filled if filled else 0.0,
+            recent_part=part,
+            noisy=noisy_reason(share, filled=filled, recent_part=part, others_waiting=others),
+        )
+
+
+def _require_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidInputError("limit", f"must be between 1 and {MAX_PAGE}, not {limit}")

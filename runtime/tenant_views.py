@@ -1,0 +1,82 @@
+"""The JSON of tenants, of what is set for them, and of why an event waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from runtime.core.policy import Policy
+from runtime.store.policies import PolicyRecord
+from runtime.tenants import PolicyInForce, QuotaUse, Standing, TenantReport
+from runtime.views import Time, utc
+
+
+class StandingsJson(msgspec.Struct, frozen=True):
+    standings: list[Standing]
+
+
+class VersionJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of what people set for a scope."""
+
+    version: int
+    at: Time
+    by: str
+    reason: str | None
+    settings: Policy
+
+
+class PolicyJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What is set for a scope; null stands for all services or tenants. `live` is what people set while it runs."""
+
+    service: str | None
+    tenant: str | None
+    settings: Policy
+    live: VersionJson | None
+
+
+class PoliciesJson(msgspec.Struct, frozen=True):
+    policies: list[PolicyJson]
+
+
+class HistoryJson(msgspec.Struct, frozen=True):
+    versions: list[VersionJson]
+
+
+class TenantJson(msgspec.Struct, frozen=True, kw_only=True):
+    tenant: str
+    standings: list[Standing]
+    policies: list[PolicyJson]
+    quota: QuotaUse | None
+
+
+def version_json(record: PolicyRecord) -> VersionJson:
+    return VersionJson(
+        version=record.version, at=utc(record.at), by=record.by, reason=record.reason, settings=record.policy
+    )
+
+
+def policy_json(policy: PolicyInForce) -> PolicyJson:
+    return PolicyJson(
+        service=policy.scope.service,
+        tenant=policy.scope.tenant,
+        settings=policy.policy,
+        live=None if policy.live is None else version_json(policy.live),
+    )
+
+
+def tenant_json(report: TenantReport) -> TenantJson:
+    return TenantJson(
+        tenant=report.tenant,
+        standings=report.standings,
+        policies=[policy_json(policy) for policy in report.policies],
+        quota=report.quota,
+    )
+
+
+def said(policy: Policy) -> str:
+    """Settings in a line, as `weight 2, slots 3`."""
+    values: dict[str, Any] = msgspec.to_builtins(policy)
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
+    )

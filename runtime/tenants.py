@@ -1,0 +1,86 @@
+"""What people may ask of and do with tenants in a running app. It knows no HTTP and no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from runtime.core.explanation import Explanation
+from runtime.core.fair_share_tenant import TenantShare
+from runtime.core.policy import Policy, Scope
+from runtime.store.policies import PolicyRecord
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant in a service of this process."""
+
+    service: str
+    share: TenantShare
+    cap: int | None
+    holds: list[str]
+    slots_part: float
+    """Of the slots that the service fills, from 0 to 1."""
+    recent_part: float
+    """Of the service's recent run time."""
+    noisy: str | None
+    """Why operators should look at it."""
+
+
+class PolicyInForce(msgspec.Struct, frozen=True, kw_only=True):
+    """What is set for a scope in all, and the part of it that people set while the app runs."""
+
+    scope: Scope
+    policy: Policy
+    live: PolicyRecord | None
+
+
+class QuotaUse(msgspec.Struct, frozen=True):
+    """A tenant's daily quota and what it used of it in the last 24 hours, as far as it was counted."""
+
+    quota: int
+    used: int
+
+
+class TenantReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about one tenant."""
+
+    tenant: str
+    standings: list[Standing]
+    policies: list[PolicyInForce]
+    quota: QuotaUse | None
+
+
+class TenantOperations(Protocol):
+    def standings(self, *, service: str | None, tenant: str | None, limit: int) -> list[Standing]:
+        """Those that wait or run or did so lately, those that wait the most first.
+
+        Raises InvalidInputError, UnknownServiceError.
+        """
+        ...
+
+    def report(self, tenant: str) -> TenantReport: ...
+
+    def policies(self) -> list[PolicyInForce]:
+        """What is set for every scope."""
+        ...
+
+    async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
+        """The versions of what people set for a scope, newest first."""
+        ...
+
+    async def change(
+        self, scope: Scope, changes: Policy, reset: Collection[str] = (), *, by: str, reason: str | None = None
+    ) -> PolicyInForce:
+        """Set and reset settings of a scope; they are in force at once, on what waits already.
+
+        Raises:
+            InvalidInputError: names the setting that is out of range, or means nothing for the scope.
+        """
+        ...
+
+    async def explain(self, event_id: UUID) -> Explanation:
+        """Why an event waits. Raises NotFoundError."""
+        ...
