@@ -7,11 +7,15 @@ ON CONFLICT (queue, key) DO UPDATE
 SET version = excluded.version, payload = excluded.payload, saved_at = excluded.saved_at, label = excluded.label;
 
 -- name: read_states
--- States of actors of a service ($1), named by tenants ($2) and keys ($3).
+-- States of actors of a service ($1), named by tenants ($2) and keys ($3). OFFSET 0 makes it two look-ups for each.
 SELECT q.service, q.tenant, s.key, s.version, s.payload, s.saved_at, s.label
 FROM unnest($2::text[], $3::text[]) AS wanted (tenant, key)
-JOIN {schema}.queue q ON q.service = $1 AND q.tenant = wanted.tenant
-JOIN {schema}.actor_state s ON s.queue = q.id AND s.key = wanted.key;
+CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.queue one WHERE one.service = $1 AND one.tenant = wanted.tenant OFFSET 0
+) q
+CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.actor_state one WHERE one.queue = q.id AND one.key = wanted.key OFFSET 0
+) s;
 
 -- name: states_of_key
 -- States of actors of a service ($1) that have a key ($2), of every tenant.

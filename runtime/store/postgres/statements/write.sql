@@ -185,7 +185,7 @@ reached AS (
 )
 UPDATE {schema}.queue q SET watermark = r.watermark
 FROM reached r
-WHERE q.id = r.id AND q.watermark < r.watermark;
+WHERE q.id = ANY ($4) AND q.id = r.id AND q.watermark < r.watermark;
 
 -- name: enter
 -- The fence by itself ($1 to $3), with room for $4 events at the end of the log.
