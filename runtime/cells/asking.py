@@ -167,8 +167,11 @@ def cancelled_from_within(cell: Cell) -> ActorError:
 
 def explain(error: BaseException, cell: Cell, request: object) -> None:
     """Attach to an error what happened where, as the stack of who asks does not show it."""
+    where = f"raised by {cell.path} on {type(request).__name__}:"
+    if any(note.startswith(where) for note in getattr(error, "__notes__", ())):
+        return  # a handler may raise one object again and again
     stack = "".join(traceback.format_tb(users_part(error.__traceback__)))
-    error.add_note(f"raised by {cell.path} on {type(request).__name__}:\n{stack}".rstrip())
+    error.add_note(f"{where}\n{stack}".rstrip())
 
 
 def users_part(stack: TracebackType | None) -> TracebackType | None:

@@ -272,6 +272,7 @@ class Cell(CellRest):
             restarts=record.restarts,
             last_reason=record.last_reason,
             last_restart_at=record.last_restart_at,
+            exits=record.exits,
             mailbox_depth=mail.depth,
             oldest_message_seconds=None
             if mail.oldest_sent_at is None

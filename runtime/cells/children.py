@@ -94,7 +94,11 @@ class Children:
         parent = self._parent
         if name in self._cells:
             raise SpecError("name", f"{parent.path} has a child {name!r} already")
-        if actor._actor_state is not None:
+        try:
+            state = actor._actor_state
+        except AttributeError:  # a look at the class would cost each spawn a twentieth
+            raise SpecError("actor", f"{parent.path}/{name}: {actor!r} is no class derived from Actor") from None
+        if state is not None:
             raise SpecError("actor", f"{actor.__name__} has a durable state, which only actors of keyed services have")
         if not name or "/" in name:
             raise SpecError("name", f"{name!r} must be one part of a path: not empty, and without a slash")

@@ -203,7 +203,7 @@ class CellLife(CellPlace):
             await self._end_life(reason)
         if self.stopping:
             return
-        record = self._note(reason)
+        record = self._note(reason, explained=explained)
         if not explained:
             self.state = FAILED
             self.owner.cell_failed(self, reason)  # type: ignore[arg-type] # it is a Cell
@@ -256,7 +256,7 @@ class CellLife(CellPlace):
         except Exception as error:  # noqa: BLE001 # whatever a hook raises is the owner's to judge
             self.instance = None
             await self._release(error)
-            self._note(error)
+            self._note(error, explained=False)
             if not self.stopping:
                 self.state = FAILED
                 self.owner.cell_failed(cast("Any", self), error)
@@ -313,13 +313,12 @@ class CellLife(CellPlace):
             children, self.children = self.children, None
             await children.stop()
 
-    def _note(self, reason: BaseException) -> Record:
+    def _note(self, reason: BaseException, *, explained: bool) -> Record:
         self._failure = reason
         record = self.record
         if record is None:
             record = self.record = Record()
-        record.reason = glimpse(reason)
-        record.last_restart_at = self.clock.now()
+        record.ends.append((self.clock.now(), glimpse(reason), explained))
         return record
 
     def _report_start(self, error: BaseException | None) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import enum
+from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from actors.actor import Actor
+from actors.children import Exit
 from actors.errors import ActorError
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Supervision
 from actors.supervisor_ref import SupervisorRef
 from runtime.cells.dead_messages import DeadReason
+from runtime.core.supervision_child import EXITS_KEPT
 from runtime.core.supervision_errors import Glimpse, describe_glimpse
 
 if TYPE_CHECKING:
@@ -106,13 +109,22 @@ class ReloadError(ActorError):
 class Record:
     """What is known of an actor's restarts. Made with the first."""
 
-    __slots__ = ("last_restart_at", "reason", "restarts")
+    __slots__ = ("ends", "restarts")
 
     def __init__(self) -> None:
         self.restarts = 0
-        self.last_restart_at: float | None = None
-        self.reason: Glimpse | None = None
+        self.ends: deque[tuple[float, Glimpse, bool]] = deque(maxlen=EXITS_KEPT)
+        """The last ends of its lives: when, why, and whether something explains it."""
+
+    @property
+    def last_restart_at(self) -> float | None:
+        return self.ends[-1][0] if self.ends else None
 
     @property
     def last_reason(self) -> str | None:
-        return self.reason and describe_glimpse(self.reason)
+        return describe_glimpse(self.ends[-1][1]) if self.ends else None
+
+    @property
+    def exits(self) -> tuple[Exit, ...]:
+        """They, as people see them."""
+        return tuple(Exit(at, describe_glimpse(reason), explained) for at, reason, explained in self.ends)
