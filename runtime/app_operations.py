@@ -34,7 +34,7 @@ class AppOperations(DeadLetterOffice):
             admit=machinery.backlog.admit,
         )
         self._running = running
-        self.jobs: JobOperations = JobDesk(machinery)
+        self.jobs: JobOperations = JobDesk(machinery, running.aborts.wake)
         self.audit = AuditOffice(running.store.audit)
         self.tenants: TenantOperations = TenantDesk(
             machinery, running.policies, running.book, running.limits, self.jobs

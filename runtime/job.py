@@ -76,6 +76,10 @@ class Job:
         value = await self._operations.result(self.id)
         return None if value is None else _decode(value, promised if kind is None else kind)
 
+    async def abort(self, *, by: str = "app", reason: str | None = None) -> JobView:
+        """End it before it is done: see `JobOperations.abort`. Raises ConflictError."""
+        return await self._operations.abort(self.id, by=by, reason=reason)
+
     def __repr__(self) -> str:
         return f"Job({self.id})"
 

@@ -27,6 +27,15 @@ class JobOperations(Protocol):
         """Return when the job has ended, or after the time-out as it is then. Raises NotFoundError."""
         ...
 
+    async def abort(self, job_id: UUID, *, by: str, reason: str | None = None) -> JobView:
+        """End a job that is not done: it is not started any more, or its handler is cancelled and what it wrote undone.
+
+        Raises:
+            NotFoundError: no job has the id.
+            ConflictError: it has ended, or its handler does not heed its cancellation within 10 s.
+        """
+        ...
+
     async def result(self, job_id: UUID) -> bytes | None:
         """What the handler returned, as JSON; None if it returned nothing, has not ended, or nothing is kept."""
         ...

@@ -19,6 +19,7 @@ from runtime.cells.children import spawn_child
 from runtime.cells.place import DEFAULT_SUPERVISION
 from runtime.cells.refs import LocalRef
 from runtime.cells.run_queue import RunQueue
+from runtime.durable.aborts import Skips
 from runtime.durable.admission import Admission
 from runtime.durable.backlog import Backlog
 from runtime.durable.delays import Delays
@@ -52,6 +53,7 @@ class Machinery(msgspec.Struct, kw_only=True):
     """Held from the moment a commit takes places in the log until its entries are admitted, so that they are
     admitted in log order."""
     suspects: Suspects
+    skips: Skips
     clock: Clock
     random: random.Random
     run_queue: RunQueue

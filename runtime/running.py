@@ -22,6 +22,7 @@ from runtime.core.limits import Limits
 from runtime.core.policy import Policy, Scope
 from runtime.core.policy_book import PolicyBook
 from runtime.definition import ServiceDefinition
+from runtime.durable.aborts import Aborts, Skips
 from runtime.durable.admission import Admission, limits_of
 from runtime.durable.backlog import Backlog
 from runtime.durable.commit_group import Record
@@ -63,6 +64,7 @@ RESERVED = frozenset(
         "retention",
         "journal",
         "delays",
+        "aborts",
         "outbox",
         "refill",
         "watermarks",
@@ -80,8 +82,9 @@ HTTP_STOP_SECONDS = 5.0
 class Running:
     """An app at work. Made by `App.running`.
 
-    The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `outbox`, `refill`,
-    `watermarks`, `suspects`, `policies`, the app's own trees, `services`, `extensions` (where there are any), `http`.
+    The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `aborts`, `outbox`,
+    `refill`, `watermarks`, `suspects`, `policies`, the app's own trees, `services`, `extensions` (where there are any),
+    `http`.
     Children start in this order and stop in the reverse, so that services find everything they need, and what they
     still have to record is written before the store closes.
     """
@@ -126,6 +129,7 @@ class Running:
         self.policies = PolicyKeeper(
             self.store.policies, self.book, self.limits, self.machinery.gate, self._services, self.clock
         )
+        self.aborts = Aborts(self.machinery)
         self.operations: Operations = AppOperations(self)
         self._http = self._build_http()
         self._root = Supervisor(
@@ -253,6 +257,7 @@ class Running:
             admission=self.admission,
             emissions=self._emissions,
             appending=appending,
+            skips=Skips(backlog),
             suspects=Suspects(self.store, journal.flush, backlog.watermark_of),
             clock=self.clock,
             random=self._random,
@@ -319,6 +324,7 @@ class Running:
             detail=journal.detail,
         )
         yield Part("delays", clock=clock, work=machinery.delays.run)
+        yield Part("aborts", clock=clock, work=self.aborts.run)
         yield Part("outbox", clock=clock, opening=self._tell_limits, work=Outbox(machinery).run)
         yield Part("refill", clock=clock, work=backlog.run_refill, detail=backlog.detail)
         yield Part("watermarks", clock=clock, work=backlog.run_watermarks, draining=backlog.save_watermarks)

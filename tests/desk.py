@@ -49,6 +49,7 @@ class JobShelf:
         self.known: dict[UUID, JobView] = {}
         self.results: dict[UUID, bytes] = {}
         self.asked: list[JobFilter] = []
+        self.aborted: list[tuple[UUID, str, str | None]] = []
 
     async def job(self, job_id: UUID) -> JobView:
         if job_id not in self.known:
@@ -61,6 +62,11 @@ class JobShelf:
 
     async def wait(self, job_id: UUID, timeout_seconds: float = 0.0) -> JobView:  # nothing changes
         return await self.job(job_id)
+
+    async def abort(self, job_id: UUID, *, by: str, reason: str | None = None) -> JobView:
+        view = await self.job(job_id)
+        self.aborted.append((job_id, by, reason))
+        return msgspec.structs.replace(view, status="aborted")
 
     async def result(self, job_id: UUID) -> bytes | None:
         return self.results.get(job_id)

@@ -88,6 +88,12 @@ class CellLife(CellPlace):
         if self.runner is not None:
             self.runner.cancel()
 
+    def cut_off(self, error: Exception) -> None:
+        """Cancel what it handles at this moment, which then fails with `error`; once for each error."""
+        if self.runner is not None and self.cut is not error:
+            self.cut = error
+            self.runner.cancel()
+
     def command(self, command: Any) -> None:
         """Put STOP, RESTART, QUIT, an error to crash over, or a notice into the control lane.
 

@@ -83,6 +83,9 @@ class Client:
     def job(self, job_id: UUID) -> JobJson:
         return self._ask("GET", f"/v1/jobs/{job_id}", JobJson)
 
+    def abort_job(self, job_id: UUID, *, by: str, reason: str | None) -> JobJson:
+        return self._ask("POST", f"/v1/jobs/{job_id}/abort", JobJson, {"by": by, "reason": reason})
+
     def job_result(self, job_id: UUID, wait_seconds: float) -> JobResultJson:
         return self._ask("GET", f"/v1/jobs/{job_id}/result?wait_seconds={wait_seconds:.3f}", JobResultJson)
 

@@ -13,6 +13,7 @@ import msgspec
 from runtime.cli.client import Client
 from runtime.cli.letter import ATTEMPT_COLUMNS, attempt_row, section
 from runtime.cli.output import examples, json_option, moment, print_json, printable, show, table
+from runtime.cli.person import by_option
 from runtime.cli.target import connect, target_options
 from runtime.cli.times import MomentType
 from runtime.job_views import JobJson, JobResultJson
@@ -127,6 +128,30 @@ def job_result(job_id: UUID, wait_seconds: float, app: str | None, url: str | No
         click.echo(f"{job_id} is {result.status}{reason}", err=True)
     if result.status != "completed":
         raise click.exceptions.Exit(1)
+
+
+@jobs.command(
+    "abort",
+    epilog=examples(
+        'postroom jobs abort ID --reason "wrong month"',
+    ),
+)
+@click.argument("job_id", metavar="ID", type=click.UUID)
+@click.option("--reason", metavar="TEXT", help="Why, for the audit.")
+@by_option
+@target_options
+@json_option
+def abort_job(job_id: UUID, reason: str | None, by: str, app: str | None, url: str | None, *, as_json: bool) -> None:
+    """End a job that is not done.
+
+    One that waits is not started any more; the handler of one that runs is cancelled, and what it wrote to the database
+    is undone. Its finalizers are told.
+    """
+    job = connect(app, url).abort_job(job_id, by=by, reason=reason)
+    if as_json:
+        print_json(job)
+    else:
+        click.echo(f"{job.id} is {job.status}")
 
 
 def _await_result(client: Client, job_id: UUID, wait_seconds: float) -> JobResultJson:

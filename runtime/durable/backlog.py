@@ -167,9 +167,28 @@ class Backlog:
         self._moved.add(queue_id)
         self._report_progress()
 
+    async def appended_ended(self, entry: Entry) -> None:
+        """Know of an entry that this process has appended together with its outcome, before it commits others."""
+        if entry.seq > self.position + 1:
+            await self._reach(entry.seq - 1)
+        await self._learn([Arrival(entry.seq, ((entry.queue, self.shard(entry)),))])
+        self.tell_ended(entry.seq)
+
+    def skip(self, entry: Entry) -> None:
+        """An entry that was read into memory turned out to have its outcome."""
+        if any(entry.seq in line.watermark for line in self._queues[entry.queue].lines):
+            self.recorded(entry.queue, [entry.seq])
+
+    def tell_ended(self, seq: int) -> None:
+        """The outcome of an entry was written that may not have been read into memory."""
+        if self._watched:
+            self._tell_watchers([seq])
+        self._report_progress()
+
     def watermark_of(self, queue_id: int) -> int | None:
         """The seq up to which every own entry of a known queue has its outcome on disk; None without shards."""
-        return self._queues[queue_id].watermark
+        queue = self._queues.get(queue_id)
+        return None if queue is None else queue.watermark
 
     async def wait_recorded(self, seq: int | None, seconds: float) -> None:
         """Return when the outcome of an entry is recorded by this process, or after so many seconds."""
@@ -324,6 +343,7 @@ class Backlog:
             line.loaded = max(line.loaded, tail)
             line.watermark.advance_to(line.loaded)
             self._moved.add(queue.id)
+            self._report_progress()
         consumer.pump()
 
     def _report_progress(self) -> None:

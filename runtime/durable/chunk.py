@@ -21,6 +21,7 @@ from actors.errors import ActorStoppedError
 from runtime.context import Emitter
 from runtime.core.fair_share import Taken
 from runtime.core.supervision_errors import describe
+from runtime.durable.aborts import AbortedError, Standing
 from runtime.durable.crash_points import reach
 from runtime.durable.delivery import Delivery
 from runtime.durable.failures import UndecodableError
@@ -50,6 +51,7 @@ class ChunkRun:
         "_todo",
         "_unit",
         "chunk",
+        "delivery",
         "failures",
         "last_failure",
         "monotonic",
@@ -68,6 +70,8 @@ class ChunkRun:
         self._todo = [chunk]
         self._current: Chunk = []
         self._index = 0
+        self.delivery: Delivery | None = None
+        """The last one that was sent to an actor."""
         self._unit: UnitOfWork | None = None
         self.chunk = chunk
         self.slot = slot
@@ -101,6 +105,15 @@ class ChunkRun:
     def running_entry(self) -> Entry | None:
         """The one that an actor has, if any."""
         return self._current[self._index].entry if self._index < len(self._current) else None
+
+    def standing(self, seq: int) -> Standing | None:
+        """Where an entry is, if it is one of this chunk's."""
+        if any(taken.entry.seq == seq for part in self._todo for taken in part):
+            return Standing.WAITING
+        for place, taken in enumerate(self._current):
+            if taken.entry.seq == seq and place >= self._index:
+                return Standing.RUNNING if place == self._index else Standing.WAITING
+        return Standing.ENDING if any(taken.entry.seq == seq for taken in self.chunk) else None
 
     async def find_event(self, event_id: UUID) -> Event | None:
         return await self._service.store.find_event(event_id)
@@ -147,9 +160,15 @@ class ChunkRun:
             endings.completed(self._batch, event, result)
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:
+        if isinstance(error, AbortedError) and error.order.id != delivery.entry.event.id:
+            self.abandoned()  # the one that was meant had ended in spite of its cancellation
+            return
         if self._unit is not None:
             self._unit.undo_event()
-        if not self._is_lost():
+        if isinstance(error, AbortedError):
+            if not self._is_lost():
+                self._service.failures.abort(self._batch, delivery.entry, error, delivery.started_at)
+        elif not self._is_lost():
             failures = self._service.failures
             self.failures += 1
             if failures.tell_of_tenant(error):
@@ -184,8 +203,13 @@ class ChunkRun:
 
     def _deliver(self) -> None:
         service = self._service
+        skipped = service.skips.by_seq
         while self._index < len(self._current):
             entry = self._current[self._index].entry
+            if skipped and entry.seq in skipped:
+                service.skips.meet(entry)
+                self._index += 1
+                continue
             try:
                 message = service.codec.decode_event(entry.event)
             except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
@@ -198,7 +222,8 @@ class ChunkRun:
             if self._unit is not None:
                 self._unit.begin_event()
             try:
-                service.cell_for(entry, self.slot).post(Delivery(self, entry, message))
+                self.delivery = Delivery(self, entry, message)
+                service.cell_for(entry, self.slot).post(self.delivery)
             except ActorStoppedError:
                 self.abandoned()
             return

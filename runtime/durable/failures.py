@@ -14,6 +14,7 @@ from actors.job import JobCause
 from actors.spec import RetryPolicy
 from runtime.core.retry import Failed, RetryAt, decide
 from runtime.core.supervision_errors import describe
+from runtime.durable.aborts import AbortedError, add_abort
 from runtime.durable.endings import Endings, ResultError
 from runtime.durable.states import UnsavableStateError
 from runtime.durable.suspects import TookProcessDownError
@@ -55,6 +56,14 @@ class Failures:
             batch.delayed.append(Delayed(again, decision.due_at))
         else:
             self.bury(batch, entry, error, started_at, decision.reason)
+
+    def abort(self, batch: Batch, entry: Entry, error: AbortedError, started_at: float) -> None:
+        """Put the outcome of an event whose handler was cancelled for good into `batch`, and who is told."""
+        now = self._clock.now()
+        batch.outcomes.append(
+            Outcome(entry.seq, OutcomeKind.ABORTED, started_at, now, clean(f"aborted {error.order.text}"))
+        )
+        add_abort(batch, entry.event, error.order, self._endings, now)
 
     def bury(self, batch: Batch, entry: Entry, error: BaseException, started_at: float, why: str) -> None:
         """Put the outcome of an event that is not tried again into `batch`, its dead letter, and who is told."""

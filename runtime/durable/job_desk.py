@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
+from runtime.durable.admission import require_name
+from runtime.durable.dead_letter_office import MAX_REASON_CHARACTERS
 from runtime.durable.outbox import event_of
-from runtime.errors import InvalidInputError, NotFoundError
+from runtime.errors import ConflictError, InvalidInputError, NotFoundError
 from runtime.operations import MAX_PAGE
+from runtime.store.aborts import AbortOrder
 from runtime.store.job_records import ENDED, JobFilter, JobPage, JobStatus, JobView
 
 if TYPE_CHECKING:
     from runtime.machinery import Machinery
 
 FIRST_PAUSE_SECONDS = 0.05
+ABORT_SECONDS = 10.0
+"""How long a handler has to end when it is cancelled."""
 MAX_PAUSE_SECONDS = 0.5
 """How often a job is looked at that another process handles, or that waits for its next attempt."""
 
@@ -24,8 +30,9 @@ MAX_PAUSE_SECONDS = 0.5
 class JobDesk:
     """See `runtime.job_operations.JobOperations`."""
 
-    def __init__(self, machinery: Machinery) -> None:
+    def __init__(self, machinery: Machinery, wake_aborts: Callable[[], None]) -> None:
         self._machinery = machinery
+        self._wake_aborts = wake_aborts
         self._jobs = machinery.store.jobs
 
     async def job(self, job_id: UUID) -> JobView:
@@ -58,6 +65,26 @@ class JobDesk:
                 return view
             await self._machinery.backlog.wait_recorded(view.seq, min(pause, left))
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
+
+    async def abort(self, job_id: UUID, *, by: str, reason: str | None = None) -> JobView:
+        require_name("by", by)
+        if reason is not None:
+            require_name("reason", reason, MAX_REASON_CHARACTERS)
+        view = await self.job(job_id)
+        if view.status in ENDED:
+            raise ConflictError(f"job {job_id} is {view.status} already")
+        aborts = self._machinery.store.aborts
+        await aborts.order(AbortOrder(job_id, by, self._machinery.clock.now(), reason))
+        self._wake_aborts()
+        view = await self.wait(job_id, ABORT_SECONDS)
+        if view.status not in ENDED:
+            await aborts.withdraw(job_id)
+            view = await self.job(job_id)
+        if view.status == "aborted":
+            return view
+        if view.status in ENDED:
+            raise ConflictError(f"job {job_id} {view.status} before it could be aborted")
+        raise ConflictError(f"job {job_id} is {view.status} and does not heed its cancellation; it goes on")
 
     async def result(self, job_id: UUID) -> bytes | None:
         return await self._jobs.result(job_id)

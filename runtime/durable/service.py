@@ -19,6 +19,7 @@ from runtime.core.recent_use import RecentUse
 from runtime.core.slot_account import SlotAccount
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
+from runtime.durable.aborts import Standing
 from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
@@ -57,6 +58,7 @@ class Service:
             keep_results=definition.keep_results,
         )
         self.failures = Failures(definition.retry, self.endings, machinery.clock, machinery.random)
+        self.skips = machinery.skips
         self.life: object | None = None
         self._machinery = machinery
         self._explained = explained
@@ -217,6 +219,18 @@ class Service:
     def _tell_breakers(self, breakers: TenantBreakers, run: ChunkRun) -> None:
         reason = describe(run.last_failure) if run.last_failure is not None else ""
         breakers.record(run.chunk[0].tenant, max(0, len(run.chunk) - run.failures), run.telling_failures, reason)
+
+    def standing(self, seq: int) -> Standing | None:
+        """Where an entry is in the chunk that holds it, if one does."""
+        found = (run.standing(seq) for run in self._runs if run is not None)
+        return next((standing for standing in found if standing is not None), None)
+
+    def interrupt(self, seq: int, error: Exception) -> None:
+        """Cancel the handler of an entry, which then fails with `error`, if it has begun."""
+        for run in self._runs:
+            delivery = run.delivery if run is not None else None
+            if run is not None and delivery is not None and delivery.entry.seq == seq and delivery.started_at:
+                self.cell_for(delivery.entry, run.slot).cut_off(error)
 
     def running_entries(self) -> Iterator[Entry]:
         """Those whose handlers run at this moment."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from runtime.http.requests import Name, decode_id
+from runtime.http.requests import BY_HTTP, MAX_REASON, Name, Person, decode_id
 from runtime.http.route import Call, Route
 from runtime.job_operations import MAX_WAIT_SECONDS
 from runtime.job_views import JobJson, JobPageJson, JobResultJson, job_json, job_page_json, job_result_json
@@ -47,6 +47,11 @@ class ResultQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT_SECONDS)] = 0.0
 
 
+class AbortBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    by: Person = BY_HTTP
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REASON)] | None = None
+
+
 async def list_jobs(call: Call) -> tuple[int, JobPageJson]:
     query: JobQuery = call.query
     return 200, job_page_json(await call.operations.jobs.jobs(query.filter()))
@@ -64,7 +69,21 @@ async def job_result(call: Call) -> tuple[int, JobResultJson]:
     return (200 if view.status in ENDED else 202), job_result_json(view, result)
 
 
+async def abort_job(call: Call) -> tuple[int, JobJson]:
+    body: AbortBody = call.body
+    return 200, job_json(await call.operations.jobs.abort(decode_id(call.path), by=body.by, reason=body.reason))
+
+
 JOB_ROUTES = (
+    Route(
+        method="POST",
+        path="/v1/jobs/{id}/abort",
+        summary="End a job that is not done: not started any more, or its handler cancelled and undone",
+        handle=abort_job,
+        answers={200: JobJson},
+        body=AbortBody,
+        errors=(404, 409, 503),
+    ),
     Route(
         method="GET",
         path="/v1/jobs",

@@ -19,6 +19,7 @@ from runtime.errors import (
 )
 from runtime.store.audit import AuditEntry, AuditFilter
 from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
+from runtime.store.memory_aborts import MemoryAborts
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_database import MemoryDatabase
 from runtime.store.memory_jobs import MemoryJobs
@@ -105,6 +106,13 @@ class MemoryStore:
     @property
     def jobs(self) -> MemoryJobs:
         return MemoryJobs(self._opened)
+
+    @property
+    def aborts(self) -> MemoryAborts:
+        database = self._opened()
+        return MemoryAborts(
+            database.abort_orders, lambda batch, outcome: database.end_waiting(self._lease, batch, outcome)
+        )
 
     @property
     def outbox(self) -> MemoryOutbox:

@@ -13,6 +13,7 @@ from runtime.core.lease import Lease
 from runtime.core.policy import Scope
 from runtime.durable.ids import timestamp_of
 from runtime.errors import ConflictError
+from runtime.store.aborts import AbortOrder
 from runtime.store.audit import AuditEntry
 from runtime.store.claims import claimed_at, first_claims, settle, without_duplicates
 from runtime.store.memory_audit import MemoryAudit
@@ -76,6 +77,7 @@ class MemoryDatabase:
         self._due: list[tuple[float, Name]] = []
         self.audit = MemoryAudit()
         self.outbox = MemoryOutbox()
+        self.abort_orders: dict[UUID, AbortOrder] = {}
 
     def write(self, lease: Lease | None, batch: Batch) -> list[Entry]:
         """Write a batch; return the places of its events. Raises LeaseLostError, ConflictError."""
@@ -126,6 +128,8 @@ class MemoryDatabase:
             self.states[state.service, state.tenant, state.key] = state
         self.audit.add(extras.audits)
         self.outbox.take(extras.taken)
+        for job in extras.aborted:
+            self.abort_orders.pop(job, None)
         for result in extras.results:
             self.results.setdefault(result.id, result.value)
 
@@ -173,6 +177,18 @@ class MemoryDatabase:
 
     def queue_of(self, event: Event) -> int:
         return self._queue_ids[event.service, event.tenant]
+
+    def end_waiting(self, lease: Lease | None, batch: Batch, outcome: Outcome) -> list[Entry]:
+        """End a delayed event, the first of the batch."""
+        name = (batch.events[0].id, batch.events[0].attempt)
+        if name not in self._delayed:
+            raise ConflictError(f"event {name[0]} is not delayed any more")
+        entries = self.write(lease, batch)
+        due_at = self._delayed.pop(name).due_at
+        self._due.remove((due_at, name))
+        heapq.heapify(self._due)
+        self.outcomes[entries[0].seq] = msgspec.structs.replace(outcome, seq=entries[0].seq)
+        return entries
 
     def waits_or_ran(self, event: Event) -> bool:
         name = (event.id, event.attempt)

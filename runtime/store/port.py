@@ -8,6 +8,7 @@ from uuid import UUID
 
 from actors.database import Database
 from runtime.core.lease import Lease
+from runtime.store.aborts import AbortStore
 from runtime.store.audit import AuditStore
 from runtime.store.job_port import JobStore
 from runtime.store.membership import Arrival, Member, Profile, Taken
@@ -96,6 +97,9 @@ class Store(Protocol):
 
     @property
     def outbox(self) -> OutboxStore: ...
+
+    @property
+    def aborts(self) -> AbortStore: ...
 
     async def open(self) -> None:
         """Connect, check the server's version and bring the schema up to date. Safe to call again."""

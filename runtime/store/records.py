@@ -149,6 +149,8 @@ class Extras(msgspec.Struct):
     states: list[StoredState] = msgspec.field(default_factory=list)
     """The last one of an actor counts."""
     results: list[Result] = msgspec.field(default_factory=list)
+    aborted: list[UUID] = msgspec.field(default_factory=list)
+    """Jobs whose orders to abort are carried out, and forgotten."""
     taken: list[int] = msgspec.field(default_factory=list)
     """Places in the outbox that are taken out. Another writer may have been faster: then nothing is written."""
     audits: list[AuditEntry] = msgspec.field(default_factory=list)

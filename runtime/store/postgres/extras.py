@@ -43,6 +43,7 @@ WRITES: Mapping[str, tuple[str, Callable[[Extras, QueueIds], Columns]]] = {
     "states": ("write_states", state_columns),
     "results": ("write_results", result_columns),
     "audits": ("write_audit", _audits),
+    "aborted": ("forget_aborts", lambda extras, _queues: [extras.aborted]),
     "taken": ("take_outbox", lambda extras, _queues: [extras.taken]),
 }
 """By the list's name: the statement that writes it, and what makes its arguments."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from runtime.core.lease import Lease
 from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
 from runtime.store.places import has_all_events, own_places
+from runtime.store.postgres.aborts import PostgresAborts
 from runtime.store.postgres.audit import PostgresAudit
 from runtime.store.postgres.autocommit import AutocommitDatabase
 from runtime.store.postgres.claims import resolve_claims
@@ -88,6 +89,10 @@ class PostgresStore:
     def database(self) -> AutocommitDatabase:
         """The database outside of any event."""
         return AutocommitDatabase(self._work)
+
+    @property
+    def aborts(self) -> PostgresAborts:
+        return PostgresAborts(self._system, self._sql, self._writer)
 
     @property
     def outbox(self) -> PostgresOutbox:

@@ -65,6 +65,11 @@ class Write:
         rows = await connection.fetch(self.sql, *self.arguments, timeout=timeout_seconds)
         return self.places(rows[0])
 
+    @property
+    def fence(self) -> Sequence[Any]:
+        """What `enter()` takes for a further statement of the transaction, which appends nothing."""
+        return [*self.arguments[:2], None]
+
     def places(self, row: Row) -> list[Entry]:
         """The places of the batch's events, from the statement's answer."""
         return placed(self.batch.events, self.queue_ids, row["last_seq"], row["seqs"])
