@@ -13,6 +13,8 @@ from runtime import Running, ServiceDefinition
 from runtime.errors import InvalidInputError, NotFoundError
 from runtime.store.records import StateFilter
 from sagas.checking import Advertised, Known, check
+from sagas.code import Saga
+from sagas.code_plan import CodePlan
 from sagas.definition import Definition, decode, encode
 from sagas.errors import DefinitionError, SagaError
 from sagas.library import LABEL, LIBRARY, SYSTEM, Shelf, Version, checksum_of
@@ -24,13 +26,13 @@ FRESH_SECONDS = 1.0
 PUBLISH_SECONDS = 30.0
 PAUSE_SECONDS = 0.02
 MAX_SAGAS = 500
+MAX_VERSION = 2**31 - 1
 
 
 class Registered(msgspec.Struct, frozen=True):
     """A saga as the app's code defines it."""
 
     plan: Plan
-    input_type: Any
     checksum: str
 
 
@@ -40,6 +42,9 @@ class Catalog:
     def __init__(self, services: Mapping[str, ServiceDefinition]) -> None:
         self._services = services
         self._registered: dict[str, Registered] = {}
+        self._codes: dict[str, int] = {}
+        """The highest version of each saga that is written as code."""
+        self._inputs: dict[str, Any] = {}
         self._known: dict[str, Known] = {}
         self._plans: dict[tuple[str, int], Plan] = {}
         self._shelves: dict[str, tuple[float, Shelf]] = {}
@@ -53,10 +58,24 @@ class Catalog:
 
     def register(self, definition: Definition, input_type: Any) -> None:
         """Take in a saga from the app's code. Raises DefinitionError."""
-        if definition.name in self._registered:
+        if definition.name in self._registered or definition.name in self._codes:
             raise DefinitionError("", "name", f"a saga is named {definition.name!r} already")
         plan = self.check(definition, input_type)
-        self._registered[definition.name] = Registered(plan, input_type, checksum_of(plan.definition))
+        self._registered[definition.name] = Registered(plan, checksum_of(plan.definition))
+        self._inputs[definition.name] = input_type
+
+    def register_code(self, kind: type[Saga]) -> None:
+        """Take in a saga that is written as code, or another version of it. Raises DefinitionError."""
+        name, version = kind.name, kind.version
+        if name in self._registered or (name, version) in self._plans:
+            raise DefinitionError("", "name", f"a saga is named {name!r} already, and has the version {version}")
+        if not 1 <= version <= MAX_VERSION:
+            raise DefinitionError("", "version", f"must be between 1 and {MAX_VERSION}, not {version}")
+        self._plans[name, version] = plan = CodePlan(kind)
+        if version > self._codes.get(name, 0):
+            self._codes[name] = version
+            self._inputs[name] = plan.types["input"]
+            self._known[name] = Known(plan.types["input"], Any, has_pivot=False)
 
     def check(self, definition: Definition, input_type: Any = Any) -> Plan:
         """Make a definition ready to run in this app. Raises DefinitionError."""
@@ -101,6 +120,8 @@ class Catalog:
 
     async def shelf(self, name: str) -> Shelf:
         """All versions of a saga. Raises NotFoundError."""
+        if name in self._codes:
+            raise NotFoundError(f"the saga {name} is written as code; its class has its versions")
         shelf = await self._read(name)
         if not shelf.versions:
             raise NotFoundError(f"no saga is named {name!r}; there are: {', '.join(self.names()) or 'none'}")
@@ -116,6 +137,8 @@ class Catalog:
 
     async def current(self, name: str) -> int:
         """The version that new instances start with. Raises NotFoundError."""
+        if name in self._codes:
+            return self._codes[name]
         known = self._shelves.get(name)
         if known is None or self._require_running().clock.monotonic() - known[0] > FRESH_SECONDS:
             return (await self.shelf(name)).current
@@ -124,17 +147,18 @@ class Catalog:
     async def plan(self, name: str, version: int) -> Plan:
         """A version ready to run. Raises NotFoundError."""
         plan = self._plans.get((name, version))
+        if plan is None and name in self._codes:
+            raise NotFoundError(f"the saga {name} has no version {version} in this app's code")
         if plan is None:
             plan = self._plans[name, version] = Plan((await self.version(name, version)).definition)
         return plan
 
     def require_input(self, name: str, given: Any) -> None:
         """Raises InvalidInputError with the field where an input is not what the saga's code says."""
-        registered = self._registered.get(name)
-        if registered is None:
+        if name not in self._inputs:
             return
         try:
-            msgspec.convert(given, registered.input_type, str_keys=True)
+            msgspec.convert(given, self._inputs[name], str_keys=True)
         except msgspec.ValidationError as error:
             text, _, path = str(error).partition(" - at `$")
             raise InvalidInputError(f"input{path.rstrip('`')}", text) from None

@@ -6,7 +6,7 @@ What is wrong in itself is refused here; what the checks need of the app's servi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -32,9 +32,21 @@ from sagas.definition import (
 from sagas.errors import DefinitionError, ExpressionError
 from sagas.expressions import expression
 
+if TYPE_CHECKING:
+    from sagas.machine.run import Run
+    from sagas.machine.state import Instance
+
+CODE = -1
+"""The node around the calls of a saga that is written as code."""
 Rounds = tuple[int, ...]
 """Which round of each enclosing loop, the outermost first."""
 UNDO = ":undo"
+
+
+class Code(msgspec.Struct, frozen=True):
+    """A saga written as code: what its calls stand in. It has no form in JSON."""
+
+    name: str
 
 
 class PlanNode(msgspec.Struct, frozen=True):
@@ -59,6 +71,9 @@ class PlanNode(msgspec.Struct, frozen=True):
 class Plan:
     """See the module. Raises DefinitionError with step and field."""
 
+    is_code: ClassVar[bool] = False
+    """Whether the nodes are asked for by code as it goes, rather than laid down beforehand."""
+
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
         self.nodes: list[PlanNode] = []
@@ -72,6 +87,38 @@ class Plan:
         self.has_pivot = any(isinstance(each.node, Step) and each.node.pivot for each in self.nodes)
         if definition.result is not None:
             require_expression("", "result", definition.result)
+
+    def bound(self, instance: Instance) -> Plan:  # noqa: ARG002 # one plan is that of all instances
+        """The plan of one instance."""
+        return self
+
+    def start(self, run: Run) -> None:
+        """Begin a saga, or go on with one that is written as code."""
+        run.enter(self.root, ())
+
+    def resume(self, run: Run, planned: PlanNode) -> None:
+        """Go on after a call of a saga's code has ended."""
+        raise NotImplementedError
+
+    def keep(self, run: Run, planned: PlanNode, rounds: Rounds, value: Any) -> None:
+        """Keep the output of a node, where it has one."""
+        output = getattr(planned.node, "output", None)
+        if output is None:
+            return
+        if planned.loops:
+            loop = self[planned.loops[-1]].place(rounds[: len(planned.loops)])
+            run.instance.scopes.setdefault(loop, {})[output] = value
+        else:
+            run.instance.data[output] = value
+
+    def catches(self, run: Run, planned: PlanNode, error: str) -> bool:  # noqa: ARG002 # see `sagas.code_plan`
+        """Whether it is for the saga's code to say what a failure leads to."""
+        return False
+
+    def compensation(self, run: Run, planned: PlanNode) -> Compensation:  # noqa: ARG002 # as above
+        """What undoes a step. Raises ExpressionError."""
+        made: Compensation = planned.node.compensation
+        return made
 
     @property
     def sagas(self) -> frozenset[str]:

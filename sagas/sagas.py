@@ -15,6 +15,7 @@ from runtime.http.route import Route
 from runtime.operations import MAX_PAGE
 from runtime.store.records import StateFilter, StoredState
 from sagas.catalog import Catalog
+from sagas.code import Saga
 from sagas.coordinator import SAGAS, Coordinator, SagaState, label_of
 from sagas.definition import ONE_YEAR_SECONDS, Definition
 from sagas.errors import RefusedError, SagaError
@@ -83,15 +84,19 @@ class Sagas:
         self._running = running
         await self._catalog.started(running)
 
-    def register(self, definition: Definition, input: Any = Any) -> None:  # noqa: A002 # the word of the definition
+    def register(self, definition: Definition | type[Saga], input: Any = Any) -> None:  # noqa: A002 # its own word
         """Have the app run a saga. `input` is the type of its input; the services that it uses come first.
 
-        A definition that has changed since the app's last run becomes a new version at its start.
+        A definition that has changed since the app's last run becomes a new version at its start. A saga that is
+        written as code has its input and its version from its class.
 
         Raises:
             DefinitionError: it cannot run in this app; the error names step and field.
         """
-        self._catalog.register(definition, input)
+        if isinstance(definition, type):
+            self._catalog.register_code(definition)
+        else:
+            self._catalog.register(definition, input)
 
     async def start(
         self,
@@ -113,13 +118,11 @@ class Sagas:
         if id is not None and len(id) > MAX_ID_CHARACTERS:
             raise InvalidInputError("id", f"has {len(id)} characters; the limit is {MAX_ID_CHARACTERS}")
         given = msgspec.to_builtins(input, str_keys=True)
-        number = (await self._catalog.version(saga, version)).number if version else None
-        if number is None:
-            await self._catalog.current(saga)
+        await self._catalog.plan(saga, version or await self._catalog.current(saga))
         self._catalog.require_input(saga, given)
         event_id = running.admission.new_id()
         instance = id or str(event_id)
-        message = Begin(saga, given, by, number)
+        message = Begin(saga, given, by, version)
         await running.append([running.admission.event(SAGAS, message, tenant=tenant, key=instance, by=by)])
         return instance
 

@@ -126,6 +126,7 @@ def page_of(instances: list[Instance], limit: int) -> SagaPage:
 
 
 def saga_json(instance: Instance, plan: Plan) -> SagaJson:
+    plan = plan.bound(instance)
     undoables = [plan[each.node].place(each.rounds) + UNDO for each in reversed(instance.undoables)]
     return SagaJson(
         id=instance.id,

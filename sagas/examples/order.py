@@ -172,13 +172,20 @@ FLOW = (
     .step("close", "orders", "{id: saved.id}", message="Close", config={"state": "shipped"})
 )
 
-once = RetryPolicy(attempts=3, permanent=(RefusedOrderError,))
+ONCE_REFUSED = RetryPolicy(attempts=3, permanent=(RefusedOrderError,))
+
+
+def add_services(app: App) -> None:
+    """The services of the shop, and their tables."""
+    app.tables(TABLES)
+    app.service("orders", Orders, retry=ONCE_REFUSED, metadata=Metadata(owner="sales"))
+    app.service("warehouse", Warehouse, retry=ONCE_REFUSED, metadata=Metadata(owner="logistics"))
+    app.service("bank", Bank, retry=ONCE_REFUSED, metadata=Metadata(owner="finance"))
+    app.service("carrier", Carrier, retry=ONCE_REFUSED, metadata=Metadata(owner="logistics"))
+
+
 app = App("shop")
-app.tables(TABLES)
-app.service("orders", Orders, retry=once, metadata=Metadata(owner="sales"))
-app.service("warehouse", Warehouse, retry=once, metadata=Metadata(owner="logistics"))
-app.service("bank", Bank, retry=once, metadata=Metadata(owner="finance"))
-app.service("carrier", Carrier, retry=once, metadata=Metadata(owner="logistics"))
+add_services(app)
 sagas = Sagas(app)
 sagas.register(
     FLOW.definition(result="{parcel: parcel, receipt: receipt.number}", label="Order", owner="sales"), input=Order

@@ -51,7 +51,8 @@ def fail(run: Run, planned: PlanNode, rounds: Rounds, error: str, activity: Acti
     instance.activities.pop(place, None)
     if activity.unsure:
         run.may_be_undone(planned, activity)
-    turn_back(run, "compensated", f"{place}: {error}")
+    if not run.plan.catches(run, planned, error):
+        turn_back(run, "compensated", f"{place}: {error}")
 
 
 def turn_back(run: Run, outcome: Outcome, cause: str | None) -> None:
@@ -101,8 +102,8 @@ def send_undo(run: Run, place: str, activity: Activity) -> None:
     if isinstance(planned.node, SubSaga):
         run.commands.append(Tell(run.child_id(place, activity.attempt), Undone(place, activity.attempt)))
         return
-    compensation = planned.node.compensation
     try:
+        compensation = run.plan.compensation(run, planned)
         payload = run.message_of(planned, activity.rounds, compensation)
         key = run.key_of(planned, activity.rounds, compensation)
     except ExpressionError as error:

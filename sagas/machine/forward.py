@@ -11,7 +11,7 @@ from sagas.machine.commands import Send, StartChild
 from sagas.machine.failing import end, fail
 from sagas.machine.run import Run
 from sagas.machine.state import Activity, Frame
-from sagas.plan import PlanNode, Rounds
+from sagas.plan import Code, PlanNode, Rounds
 
 MAX_ITEMS = 10_000
 
@@ -50,6 +50,8 @@ def enter(run: Run, planned: PlanNode, rounds: Rounds) -> None:
             _enter_wait_signal(run, planned, rounds)
         case WaitTime():
             _enter_wait_time(run, planned, rounds)
+        case Code():
+            run.plan.start(run)
 
 
 def complete(run: Run, planned: PlanNode, rounds: Rounds) -> None:
@@ -65,6 +67,8 @@ def complete(run: Run, planned: PlanNode, rounds: Rounds) -> None:
             _branch_done(run, parent, rounds)
         case Loop():
             _round_done(run, parent, planned, rounds)
+        case Code():
+            run.plan.resume(run, planned)
         case _:
             run.complete(parent.id, rounds)
 

@@ -51,7 +51,7 @@ def begin(
         instance.parent, instance.parent_place, instance.parent_attempt = parent
     instance.note(now, "started", "", f"by {by}")
     run = Run(plan, instance, now)
-    run.enter(plan.root, ())
+    run.plan.start(run)
     work_off(run)
     return instance, run.commands
 

@@ -33,7 +33,7 @@ class Run:
     __slots__ = ("commands", "instance", "now", "plan", "todo")
 
     def __init__(self, plan: Plan, instance: Instance, now: float) -> None:
-        self.plan = plan
+        self.plan = plan.bound(instance)
         self.instance = instance
         self.now = now
         self.commands: list[Command] = []
@@ -59,14 +59,7 @@ class Run:
 
     def write(self, planned: PlanNode, rounds: Rounds, value: Any) -> None:
         """Keep the output of a node, where it has one."""
-        output = getattr(planned.node, "output", None)
-        if output is None:
-            return
-        if planned.loops:
-            loop = self.plan[planned.loops[-1]].place(rounds[: len(planned.loops)])
-            self.instance.scopes.setdefault(loop, {})[output] = value
-        else:
-            self.instance.data[output] = value
+        self.plan.keep(self, planned, rounds, value)
 
     def wake(self, place: str, activity: Activity, due_at: float) -> None:
         """Have the machine be told when a time comes; timers of this activity before it no longer count."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from sagas.definition import Node
 from sagas.machine.commands import Outcome
 from sagas.machine.events import Event
 from sagas.plan import Rounds
@@ -57,6 +58,16 @@ class Undoable(msgspec.Struct, omit_defaults=True):
     unsure: bool = False
 
 
+class CallRecord(msgspec.Struct, omit_defaults=True):
+    """Something that the code of a saga asked for, and what came of it at a time."""
+
+    node: Node
+    state: Literal["open", "done", "failed"] = "open"
+    output: Any = None
+    error: str | None = None
+    at: float = 0.0
+
+
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of a saga's history."""
 
@@ -92,6 +103,8 @@ class Instance(msgspec.Struct, omit_defaults=True):
     activities: dict[str, Activity] = {}
     undoables: list[Undoable] = []
     signals: dict[str, list[Any]] = {}
+    calls: list[CallRecord] = []
+    """The journal of a saga that is written as code."""
     held: list[Event] = []
     """What happened while it was suspended."""
     history: list[Entry] = []

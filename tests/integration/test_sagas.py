@@ -12,8 +12,8 @@ from runtime import App, Running
 from runtime.errors import ConflictError, InvalidInputError, NotFoundError
 from runtime.store.postgres.pool import Connection
 from runtime.store.records import DeadLetterFilter
-from sagas import Definition, DefinitionError, Flow, Retry, SagaFilter, Sagas, undo
-from sagas.examples import order
+from sagas import Definition, DefinitionError, Flow, Retry, Saga, SagaFilter, Sagas, undo
+from sagas.examples import order, order_code
 from tests.apps import run
 from tests.postgres import Server
 
@@ -58,7 +58,7 @@ def step(flow: Flow, name: str, n: int, **more: Any) -> Flow:
     return flow.step(name, "work", config={"n": n}, message="Go", **{"undo": revoke, **more})
 
 
-def app_with(*definitions: Definition) -> tuple[App, Sagas]:
+def app_with(*definitions: Definition | type[Saga]) -> tuple[App, Sagas]:
     app = App("test")
     app.tables(
         "CREATE TABLE IF NOT EXISTS work"
@@ -263,17 +263,58 @@ async def test_what_is_asked_wrongly_is_refused_with_the_reason(database: Server
             await order.sagas.repair(large, {"input": {"id": "L", "sku": "s", "cents": "many"}}, by="ann")
 
 
-async def test_the_order_flow_ends_shipped_or_made_good(database: Server, admin: Connection) -> None:
+@pytest.mark.parametrize(
+    "style", [(order.app, order.sagas, "order"), (order_code.app, order_code.sagas, "place-order")]
+)
+async def test_the_order_flow_ends_shipped_or_made_good_in_both_styles(
+    database: Server, admin: Connection, style: tuple[App, Sagas, str]
+) -> None:
+    app, sagas, name = style
     orders = [order.Order("ok", "s", 500, "here"), order.Order("nowhere", "s", 500), order.Order("free", "s", 0, "x")]
-    async with run(order.app, database):
-        ends = [await order.sagas.wait(await order.sagas.start("order", one, tenant="t")) for one in orders]
+    async with run(app, database):
+        ends = [await sagas.wait(await sagas.start(name, one, tenant="t")) for one in orders]
     assert [end.status for end in ends] == ["completed", "compensated", "compensated"]
     assert ends[0].result == {"parcel": "on its way to here", "receipt": 1}
-    assert ends[1].cause == ("ship: failed: sagas.examples.order.RefusedOrderError: order nowhere has no address")
+    assert ends[1].cause == "ship: failed: sagas.examples.order.RefusedOrderError: order nowhere has no address"
     rows = await admin.fetch("SELECT id, state FROM shop_order ORDER BY id")
     assert [tuple(row) for row in rows] == [("free", "given up"), ("nowhere", "given up"), ("ok", "shipped")]
     assert await admin.fetchval("SELECT sum(cents) FROM shop_movement WHERE order_id = 'nowhere'") == 0
     assert [row[0] for row in await admin.fetch("SELECT order_id FROM shop_reserved")] == ["ok"]
+
+
+async def test_a_saga_as_code_survives_a_restart_and_finishes_on_its_version(database: Server) -> None:
+    class Old(Saga):
+        name = "flow"
+        signals = frozenset({"go"})
+
+        async def run(self, given: int) -> int:
+            first = await self.step("a", "work", Go(given), returns=int)
+            await self.signal("go")
+            return first + await self.step("b", "work", Go(given + 1), returns=int)
+
+    class New(Saga):
+        name = "flow"
+        version = 2
+
+        async def run(self, given: int) -> str:
+            return f"new {given}"
+
+    app, sagas = app_with(Old)
+    async with run(app, database):
+        old = await sagas.start("flow", 1, tenant="t")
+        await until(sagas, old, "waiting")
+    app, sagas = app_with(New, Old)
+    async with run(app, database) as running:
+        await sagas.signal(old, "go")
+        assert (await sagas.wait(old)).result == 30
+        assert (await sagas.wait(await sagas.start("flow", 1, tenant="t"))).result == "new 1"
+        assert await written(running) == [("go", 1), ("go", 2)]
+        with pytest.raises(NotFoundError, match="flow is written as code"):
+            await sagas.catalog.version("flow", None)
+        with pytest.raises(NotFoundError, match="has no version 3 in this app's code"):
+            await sagas.start("flow", 1, tenant="t", version=3)
+        with pytest.raises(InvalidInputError, match="input: Expected `int`, got `str`"):
+            await sagas.start("flow", "x", tenant="t")
 
 
 async def test_sagas_are_listed_by_name_tenant_and_status(database: Server) -> None:

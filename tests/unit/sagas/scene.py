@@ -26,8 +26,10 @@ from sagas.plan import Plan
 class Scene:
     """Checks the invariants after every event."""
 
-    def __init__(self, definition: Definition, given: Any = None, parent: tuple[str, str, int] | None = None) -> None:
-        self.plan = Plan(definition)
+    def __init__(
+        self, definition: Definition | Plan, given: Any = None, parent: tuple[str, str, int] | None = None
+    ) -> None:
+        self.plan = definition if isinstance(definition, Plan) else Plan(definition)
         self.now = 1000.0
         self.commands: list[Command] = []
         self.instance, commands = begin(
