@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from actors.actor import Actor
+from actors.context import Clock
 from actors.errors import SpecError
 from actors.job import Finalizer, Signature
 from actors.message import Message
@@ -26,6 +27,7 @@ from runtime.job import Job
 from runtime.running import RESERVED, Running
 from runtime.settings import Settings
 from runtime.store.outbox import SqlConnection
+from runtime.store.port import AppStore
 from runtime.store.records import Claiming
 
 
@@ -131,8 +133,12 @@ class App:
         self._policies[scope] = policy
 
     @contextlib.asynccontextmanager
-    async def running(self, settings: Settings | None = None) -> AsyncIterator[Running]:
+    async def running(
+        self, settings: Settings | None = None, *, store: AppStore | None = None, clock: Clock | None = None
+    ) -> AsyncIterator[Running]:
         """Run the app inside an `async with` block.
+
+        `store` and `clock` take the place of those that the settings stand for, as in `runtime.testing`.
 
         Raises:
             RuntimeFaultError: it runs already.
@@ -148,6 +154,8 @@ class App:
             policies=self._policies,
             trees=self._trees,
             extensions=self._extensions,
+            store=store,
+            clock=clock,
         )
         try:
             await running.start()

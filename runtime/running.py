@@ -10,6 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from actors.context import Clock
 from actors.database import Database
 from actors.job import Signature
 from actors.spec import Intensity, Supervision
@@ -46,6 +47,7 @@ from runtime.opening import open_store
 from runtime.operations import Operations, Readiness, Receipt
 from runtime.parts import Part
 from runtime.settings import SECONDS_PER_DAY, Settings
+from runtime.store.port import AppStore
 from runtime.store.records import Batch, Delayed, Event
 from runtime.supervision.child import Child, ChildSpec
 from runtime.supervision.supervisor import Supervisor
@@ -99,15 +101,17 @@ class Running:
         policies: Mapping[Scope, Policy] = MappingProxyType({}),
         trees: Sequence[SupervisorSpec] = (),
         extensions: Sequence[Extension] = (),
+        store: AppStore | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
         self._extensions = extensions
         self.incarnation = uuid.uuid4()
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self._random = random.Random()  # noqa: S311 # spreads retries and restarts; no secret depends on it
-        self._server = None if settings.database else EmbeddedServer(settings.data_dir)
-        self.store = open_store(settings, self._server, name)
+        self._server = None if settings.database or store else EmbeddedServer(settings.data_dir)
+        self.store = store or open_store(settings, self._server, name)
         limits, ids = limits_of(settings), IdSource(self.clock.now)
         self.admission = Admission(services, limits, ids=ids, clock=self.clock)
         self._emissions = Emissions(self.admission, limits, ids=ids, clock=self.clock)

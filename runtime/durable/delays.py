@@ -40,6 +40,10 @@ class Delays:
             self._next = earliest
             self._wake.set()
 
+    def look(self) -> None:
+        """The clock was moved: what is due now is moved at once."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Move events as they fall due, for ever."""
         while True:

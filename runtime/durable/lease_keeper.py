@@ -13,7 +13,7 @@ from runtime.core.supervision_errors import describe
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.errors import LeaseHeldError, StoreError, StoreUnavailableError, TablesError
 from runtime.store.membership import Taken
-from runtime.store.postgres import PostgresStore
+from runtime.store.port import AppStore
 from runtime.store.records import QueueState
 
 LOGGER = logging.getLogger("postroom.store")
@@ -44,7 +44,7 @@ class LeaseKeeper:
 
     def __init__(
         self,
-        store: PostgresStore,
+        store: AppStore,
         incarnation: UUID,
         tables: Sequence[str],
         *,

@@ -297,3 +297,18 @@ class Store(Protocol):
     async def outcome_counts(self, service: str, since_seq: int) -> Sequence[tuple[str, int, int, int]]:
         """Per tenant of a service after `since_seq`: (tenant, first attempts accepted, done, dead)."""
         ...
+
+
+class AppDatabase(Database, Protocol):
+    """The app's database, each statement by itself."""
+
+    async def run_scripts(self, scripts: Sequence[str], *, lock: str) -> None:
+        """Run the SQL of `App.tables` in one transaction, under a lock of that name."""
+        ...
+
+
+class AppStore(Store, Protocol):
+    """A store that an app can run on."""
+
+    @property
+    def database(self) -> AppDatabase: ...
