@@ -16,6 +16,7 @@ from runtime.job_operations import JobOperations
 from runtime.operations import MAX_PAGE, Readiness, Receipt, ServiceInfo
 from runtime.tenants import TenantOperations
 from runtime.tree import TreeNode
+from runtime.trees.operations import TreeOperations
 
 if TYPE_CHECKING:
     from runtime.running import Running
@@ -36,6 +37,7 @@ class AppOperations(DeadLetterOffice):
         self._running = running
         self.jobs: JobOperations = JobDesk(machinery, running.aborts.wake)
         self.audit = AuditOffice(running.store.audit)
+        self.trees = TreeOperations(machinery.supervisor_at, running.store.audit, running.clock)
         self.tenants: TenantOperations = TenantDesk(
             machinery, running.policies, running.book, running.limits, self.jobs
         )

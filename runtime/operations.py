@@ -15,6 +15,7 @@ from runtime.job_operations import JobOperations
 from runtime.store.records import DeadLetterFilter, DeadLetterView
 from runtime.tenants import TenantOperations
 from runtime.tree import TreeNode
+from runtime.trees.operations import TreeOperations
 
 MAX_PAGE = 500
 
@@ -81,6 +82,9 @@ class Operations(DeadLetterOperations, Protocol):
 
     @property
     def audit(self) -> AuditOffice: ...
+
+    @property
+    def trees(self) -> TreeOperations: ...
 
     @property
     def tenants(self) -> TenantOperations: ...

@@ -9,8 +9,10 @@ import msgspec
 from actors.children import Exit
 from actors.job import Finalizer, Signature
 from actors.spec import Metadata
+from actors.supervisor_ref import SupervisorRef
 from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessages, DeadMessagesFound
+from runtime.clock import SystemClock
 from runtime.errors import (
     ConflictError,
     InvalidInputError,
@@ -31,6 +33,7 @@ from runtime.store.records import (
     Event,
 )
 from runtime.tree import TreeNode
+from runtime.trees.operations import TreeOperations
 from tests.tenant_shelf import TenantShelf
 
 BORN = 1_700_000_000.25
@@ -83,6 +86,7 @@ class Desk:
         self.options: list[tuple[Finalizer | None, str | Signature | None]] = []
         self.jobs = JobShelf()
         self.audit = AuditOffice(MemoryAudit())
+        self.trees = TreeOperations(no_supervisor, MemoryAudit(), SystemClock())
         self.tenants = TenantShelf()
         self.dead = DeadMessages()
         self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}
@@ -201,6 +205,10 @@ class Desk:
     def _require_store(self) -> None:
         if self.unavailable:
             raise StoreUnavailableError("the app is stopping")
+
+
+def no_supervisor(path: str) -> SupervisorRef:
+    raise NotFoundError(f"there is no supervisor {path!r} in the trees of flights")
 
 
 def require_flight(payload: bytes) -> None:

@@ -26,6 +26,7 @@ from runtime.errors import (
 from runtime.job_views import JobJson, JobPageJson, JobResultJson
 from runtime.store.records import DeadLetterFilter
 from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson
+from runtime.trees.views import ChildDoneJson, SupervisorJson
 from runtime.views import (
     Accepted,
     DeadLetterJson,
@@ -66,6 +67,13 @@ class Client:
 
     def services(self) -> ServicesJson:
         return self._ask("GET", "/v1/services", ServicesJson)
+
+    def supervisor(self, path: str, limit: int) -> SupervisorJson:
+        query = urllib.parse.urlencode({"path": path, "limit": limit})
+        return self._ask("GET", f"/v1/supervisor?{query}", SupervisorJson)
+
+    def change_child(self, verb: str, path: str, by: str) -> ChildDoneJson:
+        return self._ask("POST", f"/v1/supervisor/{verb}-child", ChildDoneJson, {"path": path, "by": by})
 
     def dead_messages(self, limit: int) -> DeadMessagesJson:
         return self._ask("GET", f"/v1/dead-messages?limit={limit}", DeadMessagesJson)

@@ -10,6 +10,7 @@ import click
 
 from actors.errors import PostroomError
 from runtime.cli.audit import audit
+from runtime.cli.children import children
 from runtime.cli.dead_letters import dead_letters
 from runtime.cli.dead_messages import dead_messages
 from runtime.cli.explain import explain
@@ -25,6 +26,7 @@ PLUGINS = "postroom.commands"
 OWN_COMMANDS: tuple[click.Command, ...] = (
     run,
     tree,
+    children,
     services,
     send,
     jobs,

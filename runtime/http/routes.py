@@ -12,6 +12,7 @@ from runtime.http.jobs import JOB_ROUTES
 from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, ReplayBody, decode_id
 from runtime.http.route import Call, Route
 from runtime.http.tenants import TENANT_ROUTES
+from runtime.http.trees import TREE_ROUTES
 from runtime.operations import Readiness
 from runtime.views import (
     Accepted,
@@ -164,6 +165,7 @@ ROUTES = (
     *TENANT_ROUTES,
     *JOB_ROUTES,
     *AUDIT_ROUTES,
+    *TREE_ROUTES,
     Route(
         method="GET",
         path="/v1/openapi.json",
