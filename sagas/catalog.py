@@ -15,6 +15,7 @@ from runtime.store.records import StateFilter
 from sagas.checking import Advertised, Known, check
 from sagas.code import Saga
 from sagas.code_plan import CodePlan
+from sagas.container import Change, Container, pack, require_services, require_whole
 from sagas.definition import Definition, decode, encode
 from sagas.errors import DefinitionError, SagaError
 from sagas.library import LABEL, LIBRARY, SYSTEM, Shelf, Version, checksum_of
@@ -88,6 +89,56 @@ class Catalog:
         has_pivot = plan.has_pivot or bool(plan.sagas & pivots)
         self._known[definition.name] = Known(input_type, found.result, has_pivot, plan.sagas)
         return plan
+
+    async def export(self, name: str) -> Container:
+        """A saga's current version with those of the sagas inside it. Raises NotFoundError."""
+        found: dict[str, Definition] = {}
+        todo = [name]
+        while todo:
+            definition = (await self.version(todo.pop(), None)).definition
+            found.pop(definition.name, None)
+            found[definition.name] = definition  # the last time that it is met counts: the inner ones come later
+            todo += sorted(Plan(definition).sagas)
+        return pack(list(reversed(found.values())), self._services)
+
+    async def take_in(self, container: Container, *, by: str, apply: bool, edited: bool) -> list[Change]:
+        """Publish what a container holds, or tell what that would change.
+
+        Raises:
+            DefinitionError: a saga cannot run in this app, or the checksum is wrong and `edited` is not set.
+        """
+        known = dict(self._known)
+        try:
+            require_services(container, self._services)
+            plans = [self._check_foreign(definition) for definition in container.sagas]
+            if not edited:
+                require_whole(container)
+            changes = [await self._change_of(plan.definition) for plan in plans]
+        except BaseException:
+            self._known = known
+            raise
+        if not apply:
+            self._known = known
+            return changes
+        for plan in plans:
+            number = await self.publish(plan.definition, checksum_of(plan.definition), by=by)
+            self._plans[plan.definition.name, number] = plan
+        return changes
+
+    def _check_foreign(self, definition: Definition) -> Plan:
+        if definition.name in self._codes:
+            raise DefinitionError("", "name", f"the saga {definition.name} is written as code in this app")
+        try:
+            return self.check(definition, self._inputs.get(definition.name, Any))
+        except DefinitionError as error:
+            raise DefinitionError(f"{definition.name}/{error.step}", error.field, error.problem) from None
+
+    async def _change_of(self, definition: Definition) -> Change:
+        shelf = await self._read(definition.name)
+        same = shelf.having(checksum_of(definition))
+        if same is not None:
+            return Change(definition.name, "none", same.number)
+        return Change(definition.name, "changed" if shelf.versions else "new", len(shelf.versions) + 1)
 
     async def started(self, running: Running) -> None:
         """Publish what the code has that was not published yet, and learn of what was."""

@@ -8,6 +8,7 @@ import msgspec
 
 from runtime.http.requests import BY_HTTP, Name, Person
 from runtime.operations import MAX_PAGE
+from sagas.container import Container
 from sagas.machine import (
     Cancelled,
     Event,
@@ -117,6 +118,18 @@ class RepairBody(AskBody, frozen=True, kw_only=True):
 
     def event(self) -> Event:
         return Repaired(self.by, self.data)
+
+
+class ImportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A container to take in. Unless `apply` is set, what would change is told, and nothing changed.
+
+    `edited` accepts a container whose checksum is not that of its content.
+    """
+
+    container: Container
+    apply: bool = False
+    edited: bool = False
+    by: Person = BY_HTTP
 
 
 class RevertBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runtime.errors import InvalidInputError
 from runtime.http.route import Call, Route
+from sagas.container import Container, Imported
+from sagas.errors import DefinitionError
 from sagas.filters import SagaFilter
 from sagas.requests import (
     AskBody,
     CancelBody,
+    ImportBody,
     OneQuery,
     RepairBody,
     ResumeBody,
@@ -99,6 +103,20 @@ class SagaRoutes:
         await self._sagas.revert(name, body.version, by=body.by)
         return 200, definition_json(name, await catalog.version(name, None), await catalog.shelf(name))
 
+    async def export_saga(self, call: Call) -> tuple[int, Container]:
+        return 200, await self._sagas.catalog.export(call.path["name"])
+
+    async def import_sagas(self, call: Call) -> tuple[int, Imported]:
+        body: ImportBody = call.body
+        try:
+            changes = await self._sagas.catalog.take_in(
+                body.container, by=body.by, apply=body.apply, edited=body.edited
+            )
+        except DefinitionError as error:
+            place = f"container.{error.step}.{error.field}" if error.step else f"container.{error.field}"
+            raise InvalidInputError(place, error.problem) from None
+        return 200, Imported(changes, body.apply)
+
     def _reading(self) -> tuple[Route, ...]:
         return (
             Route(
@@ -167,6 +185,23 @@ class SagaRoutes:
                 answers={200: DefinitionJson},
                 query=VersionQuery,
                 errors=(404, 503),
+            ),
+            Route(
+                method="GET",
+                path=f"{DEFINITION}/container",
+                summary="A saga's current version with the sagas inside it, as one document for another app",
+                handle=self.export_saga,
+                answers={200: Container},
+                errors=(404, 503),
+            ),
+            Route(
+                method="POST",
+                path="/v1/saga-containers",
+                summary="Take sagas in from another app, or tell what that would change",
+                handle=self.import_sagas,
+                answers={200: Imported},
+                body=ImportBody,
+                errors=(413, 503),
             ),
             Route(
                 method="POST",

@@ -21,6 +21,10 @@ BY_HTTP = "http"
 MAX_NAME = 200
 MAX_REASON = 2000
 
+FIELD_ERROR = re.compile(
+    r"Object (?P<kind>contains unknown|missing required) field `(?P<field>.*?)`(?: - at `\$\.(?P<path>.*)`)?", re.DOTALL
+)
+
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 Person = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME, description="whom the audit names")]
 
@@ -121,9 +125,8 @@ def decode_id(parameters: Mapping[str, str]) -> UUID:
 def _named(error: msgspec.ValidationError, whole: str) -> BadRequestError:
     """Find the place, which msgspec tells inside its text."""
     text = str(error)
-    if match := re.fullmatch(r"Object contains unknown field `(.*?)`( - at .*)?", text, re.DOTALL):
-        return BadRequestError(match[1], "is unknown")
-    if match := re.fullmatch(r"Object missing required field `(.*?)`( - at .*)?", text, re.DOTALL):
-        return BadRequestError(match[1], "is required")
+    if match := FIELD_ERROR.fullmatch(text):
+        place = f"{match['path']}.{match['field']}" if match["path"] else match["field"]
+        return BadRequestError(place, "is unknown" if match["kind"] == "contains unknown" else "is required")
     problem, _, path = text.partition(" - at `$.")
     return BadRequestError(path.rstrip("`") or whole, problem)

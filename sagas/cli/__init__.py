@@ -1,5 +1,6 @@
-"""The command `postroom sagas`."""
+"""The commands `postroom sagas`, `postroom export` and `postroom import`."""
 
+from sagas.cli.containers import export_saga, import_sagas
 from sagas.cli.group import sagas
 
-__all__ = ["sagas"]
+__all__ = ["export_saga", "import_sagas", "sagas"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from runtime.cli.client import Client
+from sagas.container import Container, Imported
 from sagas.views import DefinitionJson, DefinitionsJson, SagaJson, SagaPage, Started, Told
 
 ANSWER_SECONDS = 60.0
@@ -39,6 +42,14 @@ class SagaClient(Client):
     def revert(self, name: str, version: int, *, by: str) -> DefinitionJson:
         path = f"/v1/saga-definitions/{quote(name, safe='')}/revert"
         return self._ask("POST", path, DefinitionJson, {"version": version, "by": by})
+
+    def export(self, name: str) -> Container:
+        return self._ask("GET", f"/v1/saga-definitions/{quote(name, safe='')}/container", Container)
+
+    def take_in(self, container: bytes, *, by: str, apply: bool, edited: bool) -> Imported:
+        """Take a container in, or be told what that would change."""
+        body = {"container": msgspec.Raw(container), "by": by, "apply": apply, "edited": edited}
+        return self._ask("POST", "/v1/saga-containers", Imported, body)
 
 
 def _query(which: dict[str, object]) -> str:

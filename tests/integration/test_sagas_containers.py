@@ -1,0 +1,159 @@
+"""Sagas travel: exported from one app, imported into another, refused with the place where they are nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from runtime import App
+from runtime.cli import main
+from runtime.cli.root import PLUGINS
+from runtime.store.postgres.pool import Connection
+from sagas import Flow, Sagas
+from sagas.examples import order, order_code
+from tests.apps import run
+from tests.postgres import Server
+
+ORDER = order.Order("A", "s", 500, "here")
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"sagas": "sagas", "export": "export_saga", "import": "import_sagas"}
+    plugins = [EntryPoint(name, f"sagas.cli:{value}", PLUGINS) for name, value in values.items()]
+    monkeypatch.setattr("runtime.cli.root.entry_points", lambda group: plugins if group == PLUGINS else [])
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("POSTROOM_URL", raising=False)
+
+
+async def postroom(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, arguments)
+
+
+async def exported(database: Server) -> Any:
+    async with run(order.app, database, http="127.0.0.1:0"):
+        result = await postroom("export", "order")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+async def imported(path: Path, document: Any, *options: str) -> Result:
+    await asyncio.to_thread(path.write_text, json.dumps(document))
+    return await postroom("import", str(path), *options)
+
+
+def empty_shop() -> tuple[App, Sagas]:
+    app = App("shop")
+    order.add_services(app)
+    return app, Sagas(app)
+
+
+async def test_an_exported_saga_runs_in_an_app_that_never_knew_it(
+    database: Server, admin: Connection, tmp_path: Path
+) -> None:
+    document = await exported(database)
+    assert document["services"]["bank"] == {"messages": ["Charge", "Refund"]}
+    await admin.execute("DROP SCHEMA postroom CASCADE")
+    app, sagas = empty_shop()
+    async with run(app, database, http="127.0.0.1:0"):
+        looked = await imported(tmp_path / "order.json", document)
+        assert "order  new" in looked.stdout
+        assert "nothing was changed" in looked.stderr
+        assert sagas.catalog.names() == []
+        assert (await imported(tmp_path / "order.json", document, "--yes", "--by", "ann")).exit_code == 0
+        assert (await sagas.wait(await sagas.start("order", ORDER, tenant="t"))).status == "completed"
+        again = await imported(tmp_path / "order.json", document, "--yes", "--json")
+        assert json.loads(again.stdout)["changes"] == [{"saga": "order", "change": "none", "version": 1}]
+        assert (await sagas.catalog.version("order", 1)).by == "ann"
+    app, sagas = empty_shop()
+    async with run(app, database):
+        assert sagas.catalog.names() == ["order"]
+
+
+async def test_sagas_inside_others_travel_with_them_in_order(database: Server) -> None:
+    app, sagas = empty_shop()
+    sagas.register(Flow("a").definition())
+    sagas.register(Flow("b").saga("in", "a").definition())
+    sagas.register(Flow("c").saga("x", "a").saga("y", "b").definition())
+    async with run(app, database):
+        container = await sagas.catalog.export("c")
+    assert [definition.name for definition in container.sagas] == ["a", "b", "c"]
+
+
+def edit(document: Any, what: str) -> None:
+    nodes = document["sagas"][0]["root"]["nodes"]
+    match what:
+        case "a field that is none":
+            nodes[0]["colour"] = "red"
+        case "a wrong type":
+            nodes[0]["service"] = 5
+        case "an unknown service":
+            nodes[0]["service"] = "shop"
+        case "a wrong mapping":
+            nodes[0]["input"] = "{id: input.id}"
+        case "a broken expression":
+            nodes[1]["cases"][0]["when"] = "saved."
+        case "a service that is not there":
+            document["services"]["shop"] = {"messages": []}
+        case "a message that is not taken":
+            document["services"]["bank"]["messages"] = ["Pay"]
+        case "another format":
+            document["format_version"] = 2
+        case "a harmless word":
+            document["sagas"][0]["label"] = "Another"
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("a field that is none", "container.sagas[0].root.nodes[0].colour: is unknown"),
+        ("a wrong type", "container.sagas[0].root.nodes[0].service: Expected `str`, got `int`"),
+        ("an unknown service", "container.order/save.service: no service is named 'shop'"),
+        ("a wrong mapping", "container.order/save.input.sku: is required by Save"),
+        ("a broken expression", "container.order/large.cases[0].when: Expecting"),
+        ("a service that is not there", "container.services.shop: is a service that this app does not have"),
+        ("a message that is not taken", "container.services.bank: does not take Pay in this app"),
+        ("another format", "container.format_version: Invalid enum value 2"),
+        ("a harmless word", "container.checksum: is "),
+    ],
+)
+async def test_a_container_edited_into_nonsense_is_refused_with_the_place(
+    database: Server, tmp_path: Path, what: str, told: str
+) -> None:
+    document = await exported(database)
+    edit(document, what)
+    async with run(order.app, database, http="127.0.0.1:0"):
+        result = await imported(tmp_path / "order.json", document, "--yes")
+        assert result.exit_code == 1
+        assert told in result.stderr
+        assert len((await order.sagas.catalog.shelf("order")).versions) == 1
+
+
+async def test_an_edited_container_becomes_a_new_version_where_that_is_meant(database: Server, tmp_path: Path) -> None:
+    document = await exported(database)
+    edit(document, "a harmless word")
+    async with run(order.app, database, http="127.0.0.1:0"):
+        result = await imported(tmp_path / "order.json", document, "--yes", "--edited", "--json")
+        assert json.loads(result.stdout)["changes"] == [{"saga": "order", "change": "changed", "version": 2}]
+        assert await order.sagas.catalog.current("order") == 2
+
+
+async def test_what_is_written_as_code_does_not_travel(database: Server) -> None:
+    async with run(order_code.app, database, http="127.0.0.1:0"):
+        result = await postroom("export", "place-order")
+    assert result.exit_code == 1
+    assert "the saga place-order is written as code" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["export", "import"])
+def test_help_teaches_by_example(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"Examples:\n    postroom {command}" in result.stdout
