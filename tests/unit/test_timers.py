@@ -64,14 +64,14 @@ async def test_timers_and_tasks_end_with_the_life_that_began_them(end: Callable[
             finally:
                 ended.append("task")
 
-        await one.ask(Do(lambda clerk: clerk.ctx.schedule(Note("never"), after_seconds=0.02)))
+        await one.ask(Do(lambda clerk: clerk.ctx.schedule(Note("never"), after_seconds=0.3)))
         await one.ask(Do(lambda clerk: clerk.ctx.start_task(work())))
         await running.wait()
         await asyncio.gather(one.ask(Do(end)), return_exceptions=True)
         assert await one.ask(Get()) == []
         assert ended == ["task"]
         later = await actors.make(Clerk, "later")
-        await later.ask(Do(lambda clerk: clerk.ctx.schedule(Note("later"), after_seconds=0.03)))
+        await later.ask(Do(lambda clerk: clerk.ctx.schedule(Note("later"), after_seconds=0.31)))
         await notes_are(later, ["later"])
         assert await one.ask(Get()) == []
 
