@@ -15,7 +15,7 @@ from actors.actor import Actor
 from actors.context import Clock
 from actors.mailbox import Bounded
 from actors.ref import Ref
-from actors.spec import Restart, Supervision
+from actors.spec import Directive, Restart, Supervision
 from actors.supervisor_ref import SupervisorRef
 from runtime.cells.cell import Cell
 from runtime.cells.dead_messages import DeadReason
@@ -24,7 +24,7 @@ from runtime.cells.run_queue import RunQueue
 from runtime.cells.state import Command, ReloadError
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
-from runtime.core.supervision_errors import describe
+from runtime.core.supervision_errors import EscalatedError, describe
 from runtime.definition import ServiceDefinition
 from runtime.durable.states import Identity, States
 from runtime.durable.time_limit import limited
@@ -149,8 +149,12 @@ class Instances:
 
     def cell_failed(self, cell: Cell, reason: BaseException) -> None:
         supervision = self._definition.supervision
-        if supervision.restart is Restart.TEMPORARY:
+        directive = supervision.decider.decide(reason)
+        if supervision.restart is Restart.TEMPORARY or directive is Directive.STOP:
             self._let_go(cell)
+            return
+        if directive is Directive.ESCALATE:
+            self._on_exhausted(EscalatedError(self._path, cell.name, reason))
             return
         if add_restart(self._restarts, self._environment.clock.monotonic(), supervision.intensity):
             self._on_exhausted(reason)

@@ -246,6 +246,23 @@ async def test_a_watcher_is_told_when_there_is_no_next_life_and_not_before() -> 
         assert [notice.path for notice in Watcher.told] == ["app/team/a"]
 
 
+async def test_the_crash_of_one_actor_is_the_crash_of_who_is_linked_and_each_supervisor_restarts_its_own() -> None:
+    class Linked(Worker):
+        def do(self, do: Do) -> None:
+            self.ctx.link(self.ctx.ref(do.what))
+
+    inner = SupervisorSpec("inner", [ActorSpec("linked", Linked, supervision=AT_ONCE)])
+    async with grove(SupervisorSpec("team", [worker("a"), inner])) as trees:
+        linked = trees.lookup("team/inner/linked")
+        linked.tell(Do("team/a"))
+        assert await linked.ask(GetNotes()) == []
+        trees.lookup("team/a").tell(Crash())
+        await wait_until(lambda: trees.node("inner", "linked").restarts == 1 and trees.node("a").restarts == 1)
+        reason = trees.node("inner", "linked").last_reason
+        assert reason is not None
+        assert "the actor it is linked to, app/team/a, crashed: RuntimeError: crash" in reason
+
+
 async def test_a_significant_actor_that_ends_shuts_its_supervisor_down() -> None:
     significant = Supervision(restart=Restart.TRANSIENT, significant=True)
     spec = SupervisorSpec("team", [worker("a", significant), worker("b")], auto_shutdown=AutoShutdown.ANY_SIGNIFICANT)
