@@ -32,14 +32,16 @@ from runtime.durable.emissions import Emissions
 from runtime.durable.gate import Gate
 from runtime.durable.ids import IdSource
 from runtime.durable.journal import MAX_UNRECORDED, Journal
-from runtime.durable.lease_keeper import LeaseKeeper, Recovered
+from runtime.durable.lease_keeper import LeaseKeeper
+from runtime.durable.membership import LOST, Membership, own_label
 from runtime.durable.outbox import LOOK_SECONDS, Outbox
 from runtime.durable.policy_keeper import PolicyKeeper
+from runtime.durable.pulse import Pulse
 from runtime.durable.retention import Retention
 from runtime.durable.service import Service
 from runtime.durable.suspects import Suspects
 from runtime.embedded import EmbeddedServer
-from runtime.errors import ResultNotKeptError, ServerEndedError
+from runtime.errors import LeaseLostError, ResultNotKeptError, ServerEndedError
 from runtime.extension import Extension
 from runtime.http import HttpServer
 from runtime.machinery import Machinery
@@ -47,6 +49,7 @@ from runtime.opening import open_store
 from runtime.operations import Operations, Readiness, Receipt
 from runtime.parts import Part
 from runtime.settings import SECONDS_PER_DAY, Settings
+from runtime.store.membership import Profile, Taken
 from runtime.store.port import AppStore
 from runtime.store.records import Batch, Delayed, Event
 from runtime.supervision.child import Child, ChildSpec
@@ -85,10 +88,10 @@ class Running:
     """An app at work. Made by `App.running`.
 
     The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `aborts`, `outbox`,
-    `refill`, `watermarks`, `suspects`, `policies`, the app's own trees, `services`, `extensions` (where there are any),
-    `http`.
-    Children start in this order and stop in the reverse, so that services find everything they need, and what they
-    still have to record is written before the store closes.
+    `refill`, `watermarks`, `suspects`, `pulse`, `policies`, the app's own trees, `services`, `extensions` (where there
+    are any), `members`, `moves`, `http`. Children start in this order and stop in the reverse, so that services find
+    everything they need, shards go to others before their services stop, and what is still to be recorded is written
+    before the store closes.
     """
 
     def __init__(
@@ -118,12 +121,16 @@ class Running:
         self.book = PolicyBook(with_file(policies, settings.config, services))
         self.limits = Limits(self.book)
         self.machinery = self._build_machinery()
+        self.membership = Membership(
+            self.machinery, self.incarnation, self._granted, lease_seconds=settings.lease_seconds
+        )
         self.keeper = LeaseKeeper(
             self.store,
             self.incarnation,
+            Profile(label=own_label()),
             tables,
-            recover=self._recover,
-            is_suspecting=lambda: self.machinery.suspects.active,
+            settle=self.membership.settle,
+            unclean=self.membership.unclean,
         )
         self._in_flight = in_flight(services.values(), settings.window)
         self._services = self._build_services(services)
@@ -181,8 +188,18 @@ class Running:
             await self.machinery.run_queue.close()
 
     async def wait_stopped(self) -> BaseException | None:
-        """Wait until the app has stopped; returns why it gave up, or None."""
-        return await self._root.wait_stopped()
+        """Wait until the app has stopped; returns why it gave up, or None.
+
+        Where others took this process for dead, it returns LeaseLostError at once: all that is left to do is to stop.
+        """
+        stopped = asyncio.ensure_future(self._root.wait_stopped())
+        lost = asyncio.ensure_future(self.membership.lost.wait())
+        try:
+            await asyncio.wait({stopped, lost}, return_when=asyncio.FIRST_COMPLETED)
+            return stopped.result() if stopped.done() else LeaseLostError(LOST)
+        finally:
+            stopped.cancel()
+            lost.cancel()
 
     def node(self) -> TreeNode:
         return self._root.node()
@@ -225,11 +242,19 @@ class Running:
             await self.machinery.journal.append_one(record)
 
     async def wait_idle(self, service: str) -> None:
-        """Return when every accepted event of a service has its final outcome on disk, retries included."""
+        """Return when every accepted event of a service has its final outcome on disk, retries included.
+
+        Events that other processes handle count, too.
+        """
         while True:
             progress = self.backlog.progress()
             if self._is_quiet(service) and await self.store.outbox.waiting(1):
                 await asyncio.sleep(LOOK_SECONDS)
+                continue
+            if not self.backlog.whole:
+                if not await self.store.has_unfinished(service):
+                    return
+                await asyncio.sleep(self.settings.pulse_seconds)
                 continue
             if self._is_quiet(service) and await self.store.next_due() is None and self._is_quiet(service):
                 return
@@ -262,7 +287,7 @@ class Running:
             emissions=self._emissions,
             appending=appending,
             skips=Skips(backlog),
-            suspects=Suspects(self.store, journal.flush, backlog.watermark_of),
+            suspects=Suspects(self.store, journal.flush, backlog.watermark_of, backlog.shard),
             clock=self.clock,
             random=self._random,
             run_queue=RunQueue(development=self.settings.development),
@@ -333,6 +358,11 @@ class Running:
         yield Part("refill", clock=clock, work=backlog.run_refill, detail=backlog.detail)
         yield Part("watermarks", clock=clock, work=backlog.run_watermarks, draining=backlog.save_watermarks)
         yield Part("suspects", clock=clock, work=machinery.suspects.run, detail=machinery.suspects.detail)
+        pulse = Pulse(
+            *(self.store, backlog, machinery.delays, machinery.appending, clock),
+            pulse_seconds=self.settings.pulse_seconds,
+        )
+        yield Part("pulse", clock=clock, work=pulse.run)
         policies = self.policies
         yield Part("policies", clock=clock, opening=policies.open, work=policies.run, draining=policies.save_usage)
 
@@ -340,13 +370,20 @@ class Running:
         yield self._supervisor
         if self._extensions:
             yield Part("extensions", clock=self.clock, opening=self._start_extensions)
+        membership = self.membership
+        yield Part("members", clock=self.clock, work=membership.run, detail=membership.detail)
+        yield Part("moves", clock=self.clock, work=membership.run_moves, draining=membership.leave)
         if (http := self._http) is not None:
             yield Part("http", clock=self.clock, opening=http.start, closing=partial(http.stop, HTTP_STOP_SECONDS))
 
-    async def _recover(self, found: Recovered) -> None:
-        await self.backlog.grant(found.shards, found.queues)
-        if found.starts is not None:
-            self.machinery.suspects.begin(found.starts, found.queues, self._services.keys(), self._in_flight)
+    async def _granted(self, taken: Taken) -> None:
+        """Serve shards that have become own ones. Raises StoreUnavailableError: to be called again."""
+        queues = await self.store.queues()
+        if taken.unclean:
+            starts = await self.store.start_marks()
+            services = self._services.keys()
+            self.machinery.suspects.begin(taken.unclean, starts, queues, services, self._in_flight)
+        await self.backlog.grant(taken.shards, queues)
 
     async def _start_extensions(self) -> None:
         for extension in self._extensions:

@@ -14,6 +14,10 @@ DEFAULT_DATA_DIR = Path(".postroom")
 DEFAULT_MAX_PAYLOAD_BYTES = 1024 * 1024
 DEFAULT_MAX_DELAY_SECONDS = 600.0
 DEFAULT_WINDOW = 2000
+DEFAULT_LEASE_SECONDS = 10.0
+DEFAULT_PULSE_SECONDS = 0.1
+MIN_LEASE_SECONDS = 3.0
+"""A sign of life comes every second."""
 DEFAULT_RETENTION_DAYS = 7.0
 DEFAULT_MAX_DEPTH = 1000
 DEFAULT_MAX_REENQUEUES = 5
@@ -27,6 +31,8 @@ POSITIVE = (
     "window",
     "retention_days",
     "connections",
+    "lease_seconds",
+    "pulse_seconds",
 )
 
 
@@ -60,6 +66,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many units of work may hold a database connection at once."""
     pooled_connections: bool = False
     """True behind a transaction pooler: no prepared statements are kept."""
+    lease_seconds: float = DEFAULT_LEASE_SECONDS
+    """How long a process may stand still before the others that share the database take it for dead. One whose session
+    with the database ends is found out within a second."""
+    pulse_seconds: float = DEFAULT_PULSE_SECONDS
+    """How often a process asks what others appended for it."""
     development: bool | None = None
     """Whether actors are watched for asks that would wait for each other and for handlers that block the event loop;
     None for asyncio's debug mode. It makes messages in memory several times as dear."""
@@ -71,5 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SpecError("max_depth", f"must be between 1 and {MAX_DEPTH}, not {self.max_depth}")
         if self.max_reenqueues < 0:
             raise SpecError("max_reenqueues", f"must be 0 or more, not {self.max_reenqueues}")
+        if self.lease_seconds < MIN_LEASE_SECONDS:
+            raise SpecError("lease_seconds", f"must be at least {MIN_LEASE_SECONDS:g}, not {self.lease_seconds}")
         if self.window < 10:
             raise SpecError("window", f"must be at least 10, not {self.window}")

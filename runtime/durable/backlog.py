@@ -15,6 +15,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from runtime.core.fair_share import Taken
 from runtime.core.lease import DEFAULT_SHARDS, shard_of
@@ -30,6 +31,7 @@ LOGGER = logging.getLogger("postroom.backlog")
 
 WATERMARK_SECONDS = 1.0
 """How often the progress of the watermarks is written down."""
+NO_EVENT = UUID(int=0)
 ARRIVALS = 1000
 """How many commits of others are read at once."""
 
@@ -48,7 +50,7 @@ class Backlog:
     def __init__(self, store: Store, window: int, count: int = DEFAULT_SHARDS) -> None:
         self._store = store
         self._window = window
-        self._count = count
+        self.count = count
         self._own: frozenset[int] = frozenset()
         self._queues: dict[int, Queue] = {}
         self._consumers: dict[str, Consumer] = {}
@@ -69,7 +71,7 @@ class Backlog:
     @property
     def whole(self) -> bool:
         """Whether every shard is its own."""
-        return len(self._own) == self._count
+        return len(self._own) == self.count
 
     async def grant(self, shards: frozenset[int], states: Sequence[QueueState]) -> None:
         """Serve more shards, from the watermarks of the queues on, while no commit of this process is under way.
@@ -126,7 +128,10 @@ class Backlog:
 
     def shard(self, entry: Entry) -> int:
         event = entry.event
-        return shard_of(event.tenant, event.key, self._count, event.id)
+        return shard_of(event.tenant, event.key, self.count, event.id)
+
+    def shard_of_key(self, tenant: str, key: str) -> int:
+        return shard_of(tenant, key, self.count, NO_EVENT)
 
     async def admit(self, entries: Sequence[Entry]) -> None:
         """Take entries that this process has committed, in log order, before it commits others."""
@@ -331,7 +336,7 @@ class Backlog:
     async def _read(self, queue: Queue, line: Line, consumer: Consumer) -> None:
         room = self._window - line.waiting
         tail, loaded, shards = line.tail, line.loaded, line.shards
-        chosen = None if len(shards) == self._count else shards
+        chosen = None if len(shards) == self.count else shards
         entries = await self._store.read_pending(queue.id, loaded, room, chosen)
         unchanged = line in queue.lines and line.loaded == loaded and line.shards is shards
         if self._consumers.get(queue.service) is not consumer or not unchanged:

@@ -35,9 +35,12 @@ class Delays:
 
     def expect(self, delayed: Iterable[Delayed]) -> None:
         """Events were stored that may fall due before all others."""
-        earliest = min((one.due_at for one in delayed), default=math.inf)
-        if earliest < self._next:
-            self._next = earliest
+        self.expect_at(min((one.due_at for one in delayed), default=math.inf))
+
+    def expect_at(self, due_at: float) -> None:
+        """Somebody delayed an event until then."""
+        if due_at < self._next:
+            self._next = due_at
             self._wake.set()
 
     def look(self) -> None:

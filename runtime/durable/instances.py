@@ -131,6 +131,14 @@ class Instances:
         assert self._states is not None, "the service knows that its actors have states"
         await self._states.restore(_identity(cell), instance)
 
+    async def evict(self, concerns: Callable[[str, str], bool]) -> None:
+        """Stop the idle actors of a keyed service whose tenant and key it concerns."""
+        if self._definition.keyed:
+            for (tenant, key), cell in list(self._cells.items()):
+                if tenant is not None and isinstance(key, str) and concerns(tenant, key):
+                    self._passivate(cell)
+            await asyncio.gather(*self._passivations)
+
     async def stop(self, shutdown_seconds: float) -> None:
         """Stop every actor, all at the same time."""
         if self._sweep_timer is not None:

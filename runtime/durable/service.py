@@ -23,6 +23,7 @@ from runtime.durable.aborts import Standing
 from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
+from runtime.durable.held import Held
 from runtime.durable.instances import Instances
 from runtime.durable.service_terms import ServiceTerms
 from runtime.durable.slots import Slots
@@ -70,6 +71,7 @@ class Service:
             if definition.breaker is not None
             else None
         )
+        self._held = Held(machinery.backlog.shard)
         self._begin()
         self.slots = Slots(definition.slots, cost, self._pump_soon)
         self._runs: list[ChunkRun | None] = []
@@ -107,6 +109,7 @@ class Service:
         self._on_exit = on_exit
         self.life = object()
         self._fair = self._fair.successor()
+        self._held.clear()
         self._begin()
         self.slots.open()
         self._runs = [None] * self.slots.total
@@ -152,6 +155,9 @@ class Service:
         )
 
     def push(self, entry: Entry) -> None:
+        if self._held.shards and self._held.concerns(entry):
+            self._held.add(entry)
+            return
         event = entry.event
         self._fair.push(event.tenant, event.key, entry)
 
@@ -159,6 +165,29 @@ class Service:
     def fair(self) -> FairShare[Entry]:
         """What waits, and on which terms."""
         return self._fair
+    def hold_shards(self, shards: frozenset[int]) -> None:
+        """Start no further event of shards until they are resumed or forgotten."""
+        self._held.shards |= shards
+        for entry in self._fair.withdraw(self._held.concerns):
+            self._held.add(entry)
+
+    def resume_shards(self, shards: frozenset[int]) -> None:
+        """Go on with shards as far as they are held."""
+        for entry in self._held.take(shards):
+            self.push(entry)
+        self.pump()
+
+    def forget(self, shards: frozenset[int]) -> list[Entry]:
+        """Know nothing of shards any more, which are held; returns what waited."""
+        return self._held.take(shards)
+
+    async def evict(self, shards: frozenset[int]) -> None:
+        """Stop the actors of keys in shards, in which nothing runs."""
+        await self._instances.evict(lambda tenant, key: self.backlog.shard_of_key(tenant, key) in shards)
+
+    def entries_out(self) -> Iterator[Entry]:
+        """Those that have been started and have not left their slots."""
+        return (taken.entry for run in self._runs if run is not None for taken in run.chunk)
 
     def hold(self, tenant: str, reason: str) -> None:
         """Start no further event of a tenant until `release` is told the same reason. See `FairShare.hold`."""

@@ -32,12 +32,19 @@ class TookProcessDownError(ActorError):
 class _Tail:
     """How far a queue's entries are suspects. Only so many can have been in flight; behind them nothing more is one."""
 
-    __slots__ = ("highest", "left", "seq")
+    __slots__ = ("highest", "left", "seq", "shards")
 
-    def __init__(self, seq: int, in_flight: int) -> None:
+    def __init__(self, shards: frozenset[int], seq: int, in_flight: int) -> None:
+        self.shards = shards
         self.seq = seq
         self.left = in_flight
         self.highest = 0
+
+    def extend(self, other: _Tail) -> None:
+        """Suspect what another crash left, too."""
+        self.shards |= other.shards
+        self.seq = max(self.seq, other.seq)
+        self.left += other.left
 
     def count(self, seq: int) -> None:
         self.left -= 1
@@ -50,11 +57,16 @@ class Suspects:
     """Which events are suspects, and which of them may run at the same time."""
 
     def __init__(
-        self, store: Store, flush: Callable[[], Awaitable[None]], watermark_of: Callable[[int], int | None]
+        self,
+        store: Store,
+        flush: Callable[[], Awaitable[None]],
+        watermark_of: Callable[[int], int | None],
+        shard: Callable[[Entry], int],
     ) -> None:
         self._store = store
         self._flush = flush
         self._watermark_of = watermark_of
+        self._shard = shard
         self._starts: dict[int, int] = {}
         """Marks of earlier runs, by seq."""
         self._marked: set[int] = set()
@@ -68,16 +80,28 @@ class Suspects:
         self._began = asyncio.Event()
         self.active = False
 
+    @property
+    def shards(self) -> frozenset[int]:
+        """The shards in which there are suspects."""
+        return frozenset().union(*(tail.shards for tail in self._tails.values()))
+
     def begin(
-        self, starts: Mapping[int, int], queues: Iterable[QueueState], services: Collection[str], in_flight: int
+        self,
+        shards: frozenset[int],
+        starts: Mapping[int, int],
+        queues: Iterable[QueueState],
+        services: Collection[str],
+        in_flight: int,
     ) -> None:
-        """Suspect what a crashed run may have started: of each queue the first `in_flight` of what it left."""
-        self._starts = dict(starts)
-        self._tails = {
-            queue.id: _Tail(queue.last_seq, in_flight)
-            for queue in queues
-            if queue.service in services and queue.last_seq > queue.watermark
-        }
+        """Suspect what a crashed process may have started: of each queue the first `in_flight` of what it left."""
+        self._starts |= starts
+        for queue in queues:
+            if queue.service in services and queue.last_seq > queue.watermark:
+                tail = _Tail(shards, queue.last_seq, in_flight)
+                if queue.id in self._tails:
+                    self._tails[queue.id].extend(tail)
+                else:
+                    self._tails[queue.id] = tail
         if self._tails:
             self.active = True
             self._began.set()
@@ -85,7 +109,14 @@ class Suspects:
     def concern(self, entry: Entry) -> bool:
         """Whether an entry is a suspect."""
         tail = self._tails.get(entry.queue)
-        return tail is not None and entry.seq <= tail.seq
+        return tail is not None and entry.seq <= tail.seq and self._shard(entry) in tail.shards
+
+    def give_up(self, shards: frozenset[int]) -> None:
+        """Suspect nothing in shards that another process owns from now on."""
+        for queue, tail in list(self._tails.items()):
+            tail.shards -= shards
+            if not tail.shards:
+                del self._tails[queue]
 
     def known(self, entry: Entry) -> bool:
         """Whether an entry was marked by an earlier run, so that it has to run alone."""
@@ -130,14 +161,15 @@ class Suspects:
         return f"after a crash: {len(self._tails)} queues run what was in flight under a start mark"
 
     async def run(self) -> None:
-        """End the suspicion when what was in flight has passed."""
-        await self._began.wait()
-        while self.active:
-            await asyncio.sleep(REVIEW_SECONDS)
-            self._review()
-            if not self._tails and not self._inside:
-                await self._clear()
-        await asyncio.Event().wait()
+        """End the suspicion when what was in flight has passed, for ever."""
+        while True:
+            await self._began.wait()
+            self._began.clear()
+            while self.active:
+                await asyncio.sleep(REVIEW_SECONDS)
+                self._review()
+                if not self._tails and not self._inside:
+                    await self._clear()
 
     def _review(self) -> None:
         for queue, tail in list(self._tails.items()):
@@ -149,6 +181,8 @@ class Suspects:
         try:
             await self._store.clear_marks()
         except StoreUnavailableError:
+            return
+        if self._tails:  # another process has crashed meanwhile
             return
         self.active = False
         self._starts.clear()

@@ -140,7 +140,7 @@ class MemoryStore:
             del sessions[incarnation]
         self._session_ended.set()
 
-    async def join(self, incarnation: UUID, profile: Profile = Profile()) -> Lease:  # noqa: B008 # it cannot change
+    async def join(self, incarnation: UUID, profile: Profile | None = None) -> Lease:
         members = self._opened().members
         known = self._lease is not None and self._lease.incarnation == incarnation
         self._lease = members.join(incarnation, profile, known=known)
@@ -182,6 +182,9 @@ class MemoryStore:
 
     async def arrivals(self, after: int, limit: int) -> list[Arrival]:
         return [arrival for arrival in self._opened().members.arrivals if arrival.seq > after][:limit]
+
+    async def pulse(self, after: int) -> tuple[bool, float | None]:
+        return bool(await self.arrivals(after, 1)), await self.next_due()
 
     async def forget_arrivals(self, position: int) -> None:
         members = self._opened().members

@@ -27,15 +27,16 @@ class MemoryMembers:
         self._unclean: set[int] = set()
         self._epoch = 0
 
-    def join(self, incarnation: UUID, profile: Profile, *, known: bool) -> Lease:
+    def join(self, incarnation: UUID, profile: Profile | None, *, known: bool) -> Lease:
         """Add a member, or begin a new epoch of one that is `known`."""
         if known:
-            self._require(incarnation)
-        before = self._members.get(incarnation)
-        self._epoch += 1
-        shards = before.shards if before else ()
-        fields = (profile.label, profile.url, profile.passive, 0.0, shards, 0.0, 0)
-        self._members[incarnation] = Member(incarnation, self._epoch, *fields, ended=False)
+            self.renew(incarnation)
+        else:
+            self._epoch += 1
+            fields = ("", None, False, 0.0, (), 0.0, 0)
+            self._members[incarnation] = Member(incarnation, self._epoch, *fields, ended=False)
+        if profile is not None:
+            self._change(incarnation, label=profile.label, url=profile.url, passive=profile.passive)
         return self.lease(incarnation)
 
     def renew(self, incarnation: UUID) -> Lease:

@@ -109,10 +109,10 @@ class Store(Protocol):
         """Give the lease and all connections back. Safe twice and before `open`."""
         ...
 
-    async def join(self, incarnation: UUID, profile: Profile = ...) -> Lease:
+    async def join(self, incarnation: UUID, profile: Profile | None = None) -> Lease:
         """Become a member, who may append events, with what it owns: nothing at first. Begins a new epoch.
 
-        To be called again when the session is lost.
+        To be called again when the session is lost, or for another profile.
 
         Raises:
             LeaseLostError: this incarnation was taken for dead meanwhile, so what it knows is stale.
@@ -159,6 +159,10 @@ class Store(Protocol):
 
     async def arrivals(self, after: int, limit: int) -> list[Arrival]:
         """The first `limit` commits after a number that touched shards whose owner they did not come from."""
+        ...
+
+    async def pulse(self, after: int) -> tuple[bool, float | None]:
+        """Whether there are arrivals after a number, and when the next delayed event of own shards is due."""
         ...
 
     async def forget_arrivals(self, position: int) -> None:

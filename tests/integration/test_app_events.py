@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any, ClassVar
 
 import msgspec
@@ -12,7 +11,7 @@ import pytest
 from actors import Actor, Backoff, RetryPolicy, Supervision
 from runtime import App, Enqueue, Running
 from runtime.durable.ids import IdSource
-from runtime.errors import InvalidInputError, LeaseHeldError
+from runtime.errors import InvalidInputError
 from runtime.store.postgres.pool import Connection
 from runtime.store.records import DeadLetterFilter
 from tests.apps import run
@@ -240,11 +239,3 @@ async def test_what_was_waiting_is_handled_after_a_restart(database: Server, adm
     async with run(recorder_app(), database) as running:
         await finish(running)
     assert await outcomes(admin) == {"done": 100}
-
-
-async def test_two_apps_cannot_own_one_database(database: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.durable.lease_keeper.TAKEOVER_SECONDS", 0.0)
-    async with run(recorder_app(), database):
-        with pytest.raises(LeaseHeldError, match="another postroom process"):
-            async with contextlib.AsyncExitStack() as stack:
-                await stack.enter_async_context(run(recorder_app(), database))

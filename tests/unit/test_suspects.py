@@ -5,12 +5,14 @@ from uuid import uuid4
 
 import pytest
 
+from runtime.core.lease import DEFAULT_SHARDS, shard_of
 from runtime.durable.suspects import MAX_STARTS, Suspects
 from runtime.store.memory import MemoryStore
 from runtime.store.records import Entry, QueueState
 from tests.records import make_event
 
 QUEUE, TAIL = 1, 100
+ALL = frozenset(range(DEFAULT_SHARDS))
 STATE = QueueState(QUEUE, "trips", "acme", 0, TAIL)
 
 
@@ -18,12 +20,16 @@ async def nothing() -> None:
     pass
 
 
+def shard_of_entry(entry: Entry) -> int:
+    return shard_of(entry.event.tenant, entry.event.key, DEFAULT_SHARDS, entry.event.id)
+
+
 async def suspects(starts: dict[int, int], in_flight: int = 1000) -> Suspects:
     store = MemoryStore()
     await store.open()
     await store.acquire_lease(uuid4())
-    made = Suspects(store, nothing, lambda _queue: 0)
-    made.begin(starts, [STATE], {"trips"}, in_flight)
+    made = Suspects(store, nothing, lambda _queue: 0, shard_of_entry)
+    made.begin(ALL, starts, [STATE], {"trips"}, in_flight)
     return made
 
 
@@ -53,9 +59,9 @@ async def test_nothing_is_suspect_behind_what_can_have_been_in_flight() -> None:
 
 
 async def test_services_that_do_not_run_and_queues_without_waiting_events_have_no_suspects() -> None:
-    made = Suspects(MemoryStore(), nothing, lambda _queue: 0)
-    made.begin({}, [STATE], {"others"}, 10)
-    made.begin({}, [QueueState(QUEUE, "trips", "acme", TAIL, TAIL)], {"trips"}, 10)
+    made = Suspects(MemoryStore(), nothing, lambda _queue: 0, shard_of_entry)
+    made.begin(ALL, {}, [STATE], {"others"}, 10)
+    made.begin(ALL, {}, [QueueState(QUEUE, "trips", "acme", TAIL, TAIL)], {"trips"}, 10)
     assert not made.active
 
 

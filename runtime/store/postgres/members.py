@@ -32,12 +32,13 @@ class Members:
         self._fence = fence
         self._session = Session(pool.address, statements)
 
-    async def join(self, incarnation: UUID, profile: Profile) -> Lease:
+    async def join(self, incarnation: UUID, profile: Profile | None) -> Lease:
         """Raises as `Store.join` does."""
         known = self._fence.lease
         if known is not None and known.incarnation == incarnation:
             await self._session.hold(anew=False)
-            return await self.renew()
+            return await self.renew(profile)
+        profile = profile or Profile()
         number = await self._session.hold(anew=known is not None)
         async with self._pool.transaction() as connection:
             await self._wait_writers(connection)
@@ -49,7 +50,7 @@ class Members:
             self._fence.lease = await self._lease(connection, incarnation, epoch)
         return self._fence.lease
 
-    async def renew(self) -> Lease:
+    async def renew(self, profile: Profile | None = None) -> Lease:
         """Begin a new epoch, which fences whatever was sent in the one before and has not been committed.
 
         Raises:
@@ -60,6 +61,9 @@ class Members:
         try:
             async with self._pool.transaction() as connection:
                 lease = await self._renewed(connection, incarnation)
+                if profile is not None:
+                    shown = (profile.label, profile.url, profile.passive)
+                    await connection.execute(self._sql["show_member"], incarnation, *shown)
             self._fence.lease = lease
         finally:
             self._fence.renewing -= 1

@@ -122,7 +122,7 @@ class PostgresStore:
         await self._system.close()
         await self._members.close()
 
-    async def join(self, incarnation: UUID, profile: Profile = Profile()) -> Lease:  # noqa: B008 # it cannot change
+    async def join(self, incarnation: UUID, profile: Profile | None = None) -> Lease:
         return await self._members.join(incarnation, profile)
 
     async def acquire_lease(self, incarnation: UUID) -> Lease:
@@ -151,6 +151,10 @@ class PostgresStore:
 
     async def arrivals(self, after: int, limit: int) -> list[Arrival]:
         return await self._members.arrivals(after, limit)
+
+    async def pulse(self, after: int) -> tuple[bool, float | None]:
+        [[arrived, due]] = await self._system.fetch(self._sql["pulse"], after, own_shards(self._fence.require()))
+        return arrived, due
 
     async def forget_arrivals(self, position: int) -> None:
         await self._members.forget_arrivals(position)

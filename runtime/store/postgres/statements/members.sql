@@ -37,6 +37,10 @@ ON CONFLICT (incarnation) DO UPDATE SET seen_at = excluded.seen_at, position = e
 -- A new epoch for member $1, which fences what it sent in the one before.
 UPDATE {schema}.member SET epoch = nextval('{schema}.epoch') WHERE incarnation = $1 RETURNING epoch;
 
+-- name: show_member
+-- Changes how member $1 presents itself: label, URL, whether it takes no shards.
+UPDATE {schema}.member SET label = $2, url = $3, passive = $4 WHERE incarnation = $1;
+
 -- name: confirm_member
 -- Whether $1 is a member still; it stays one until the end of the transaction.
 SELECT epoch FROM {schema}.member WHERE incarnation = $1 FOR SHARE;
@@ -83,6 +87,13 @@ ORDER BY m.number;
 -- name: arrivals
 -- What others appended after number $1, at most $2 commits.
 SELECT seq, touched FROM {schema}.arrival WHERE seq > $1 ORDER BY seq LIMIT $2;
+
+-- name: pulse
+-- Whether there are arrivals after number $1, and when the next delayed event is due, of all shards or of those in $2.
+SELECT EXISTS (SELECT FROM {schema}.arrival WHERE seq > $1),
+       (
+           SELECT due_at FROM {schema}.delayed WHERE $2::smallint[] IS NULL OR shard = ANY ($2) ORDER BY due_at, id LIMIT 1
+       );
 
 -- name: forget_arrivals
 -- Forgets what every member knows: $1 is the lowest position of all.
