@@ -378,6 +378,10 @@ class Running:
 
     async def _granted(self, taken: Taken) -> None:
         """Serve shards that have become own ones. Raises StoreUnavailableError: to be called again."""
+        for service in self._services.values():
+            await service.evict(
+                taken.shards
+            )  # messages in memory may have called an actor to life while it was foreign
         queues = await self.store.queues()
         if taken.unclean:
             starts = await self.store.start_marks()
