@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from runtime import App, Running, Settings
+from runtime.tree import TreeNode
 from tests.postgres import Server
 
 
@@ -23,3 +24,8 @@ async def run(app: App, server: Server, **settings: Any) -> AsyncIterator[Runnin
     os.environ.pop("POSTROOM_DATABASE", None)
     async with app.running(Settings(database=url_of(server), **settings)) as running:
         yield running
+
+
+def services_node(running: Running) -> TreeNode:
+    """Where the tree shows the app's services."""
+    return next(node for node in running.node().children if node.name == "services")

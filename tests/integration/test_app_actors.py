@@ -12,7 +12,7 @@ from actors import Actor, ActorStoppedError, Backoff, Intensity, Ref, Request, S
 from runtime import App, Running
 from runtime.errors import InvalidInputError, UnknownServiceError
 from runtime.tree import TreeNode
-from tests.apps import run
+from tests.apps import run, services_node
 from tests.postgres import Server
 
 QUICK = Supervision(backoff=Backoff(initial_seconds=0.001, max_seconds=0.002), shutdown_seconds=0.2)
@@ -95,7 +95,7 @@ def adder_app(*, keyed: bool = True, supervision: Supervision = QUICK, instances
 
 
 def service_node(running: Running) -> TreeNode:
-    return running.node().children[-1].children[0]
+    return services_node(running).children[0]
 
 
 async def ask_until_it_answers(ref: Ref) -> int:

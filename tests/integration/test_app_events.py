@@ -14,7 +14,7 @@ from runtime.durable.ids import IdSource
 from runtime.errors import InvalidInputError
 from runtime.store.postgres.pool import Connection
 from runtime.store.records import DeadLetterFilter
-from tests.apps import run
+from tests.apps import run, services_node
 from tests.postgres import Server
 
 QUICK = RetryPolicy(attempts=3, backoff=Backoff(initial_seconds=0.01, max_seconds=0.02))
@@ -108,7 +108,7 @@ async def test_a_failed_event_is_tried_again_by_a_fresh_actor(database: Server, 
     async with run(app, database) as running:
         await app.enqueue("steps", Step(7, fail_until=2), tenant="t", key="k")
         await finish(running)
-        service = running.node().children[-1].children[0]
+        service = services_node(running).children[0]
     assert [attempt for _, _, attempt in Recorder.seen] == [1, 2, 3]
     assert Recorder.lives == ["start", *["start", "restart after step 7 failed"] * 2]
     assert await outcomes(admin) == {"retry": 2, "done": 1}
@@ -162,9 +162,9 @@ async def test_one_tenants_poison_does_not_take_the_service_down(database: Serve
         await app.enqueue_many("steps", steps(200, fail_until=9))
         await app.enqueue("steps", Step(1), tenant="quiet", key="k")
         await finish(running)
-        root = running.node()
+        services = services_node(running)
     assert await outcomes(admin) == {"dead": 200, "done": 1}
-    assert root.children[-1].restarts == 0
+    assert services.restarts == 0
 
 
 async def test_replay_with_a_repaired_payload_ends_in_done_and_names_who_did_it(database: Server) -> None:

@@ -12,7 +12,7 @@ from actors import Actor, HandlerTimeoutError, Request, RetryLaterError, RetryPo
 from runtime import App, Running
 from runtime.store.postgres.pool import Connection
 from runtime.store.records import DeadLetterFilter, DeadLetterView
-from tests.apps import run
+from tests.apps import run, services_node
 from tests.postgres import Server
 
 
@@ -114,7 +114,7 @@ async def test_a_handler_that_takes_too_long_is_cancelled_alone_and_its_event_ha
         await send(app, running, Job("hang"), Job())
         letter = await dead(running)
         assert await look == "seen"
-        assert running.node().children[-1].children[0].state == "running"
+        assert services_node(running).children[0].state == "running"
     assert Worker.cleaned == [1, 2]
     assert sorted(Worker.attempts) == [1, 1, 2]
     assert letter.cause.type == f"{HandlerTimeoutError.__module__}.HandlerTimeoutError"

@@ -24,7 +24,7 @@ from actors import (
 from runtime import App, Enqueue, Running
 from runtime.store.postgres.pool import Connection
 from runtime.store.records import DeadLetterFilter, DeadLetterView
-from tests.apps import run
+from tests.apps import run, services_node
 from tests.postgres import Server
 
 QUICK = RetryPolicy(attempts=3, backoff=Backoff(initial_seconds=0.01, max_seconds=0.02))
@@ -284,7 +284,7 @@ async def test_an_actor_whose_state_does_not_decode_is_parked_and_nothing_is_ove
         with pytest.raises(UnreadableStateError, match=r"state\.count: Expected `str`, got `int`"):
             await other.ref("counters", tenant="t", key="k0").ask(Count())
         letters = await dead(running)
-        assert running.node().children[-1].children[0].state == "running"
+        assert services_node(running).children[0].state == "running"
         assert await stored(running) == Tally(1, [1])
     assert OtherCounter.ran == [4]
     assert sorted(msgspec.json.decode(letter.event.payload)["n"] for letter in letters) == [3, 5]
