@@ -14,6 +14,7 @@ from runtime.durable.tenant_desk import TenantDesk
 from runtime.errors import InvalidInputError
 from runtime.job_operations import JobOperations
 from runtime.operations import MAX_PAGE, Readiness, Receipt, ServiceInfo
+from runtime.store.membership import Member
 from runtime.tenants import TenantOperations
 from runtime.tree import TreeNode
 from runtime.trees.operations import TreeOperations
@@ -64,6 +65,9 @@ class AppOperations(DeadLetterOffice):
             )
             for service in self._running.machinery.services.values()
         ]
+
+    async def members(self) -> list[Member]:
+        return [member for member in await self._running.store.members() if not member.passive]
 
     def dead_messages(self, limit: int) -> DeadMessagesFound:
         if not 1 <= limit <= MAX_PAGE:

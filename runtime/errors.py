@@ -111,14 +111,14 @@ class LeaseLostError(StoreError):
 
 
 class LeaseHeldError(StoreError):
-    """Another live process owns the shards."""
+    """Another app runs on this database."""
 
-    def __init__(self, owner: UUID | None) -> None:
+    def __init__(self, app: str, process: str) -> None:
         super().__init__(
-            f"another postroom process ({owner or 'unknown'}) is running on this database;"
-            " stop it first, or name another database with --database"
+            f"the app {app} is running on this database (process {process}); give each app a schema of its own"
+            " with --schema, or name another database with --database"
         )
-        self.owner = owner
+        self.app = app
 
 
 class DatabaseUseError(StoreError):

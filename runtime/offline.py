@@ -12,8 +12,9 @@ import msgspec
 from runtime.clock import SystemClock
 from runtime.durable.dead_letter_office import DeadLetterOffice
 from runtime.durable.ids import IdSource
-from runtime.embedded import EmbeddedServer
-from runtime.errors import InvalidInputError, LeaseHeldError
+from runtime.durable.membership import own_label
+from runtime.embedded import SharedServer
+from runtime.errors import InvalidInputError, StoreError
 from runtime.opening import open_store
 from runtime.operations import DeadLetterOperations
 from runtime.settings import Settings
@@ -23,22 +24,18 @@ from runtime.store.records import Entry, Event
 
 @contextlib.asynccontextmanager
 async def offline_operations(settings: Settings) -> AsyncIterator[DeadLetterOperations]:
-    """Open the store of an app that does not run. What is replayed runs at the app's next start.
+    """Open the store of an app. What is replayed runs at once where the app runs, else at its next start.
 
     Raises:
-        LeaseHeldError: an app runs on this database.
         PostroomError: the database cannot be reached or used.
     """
-    server = None if settings.database else EmbeddedServer(settings.data_dir)
+    server = None if settings.database else SharedServer(settings.data_dir)
     store = open_store(settings, server, "offline")
     try:
         if server is not None:
             await server.start()
         await store.open()
-        for member in await store.members():
-            if member.shards and not member.ended:
-                raise LeaseHeldError(member.incarnation)
-        await store.join(uuid.uuid4(), Profile(label="offline", passive=True))
+        await store.join(uuid.uuid4(), Profile(label=own_label("postroom"), passive=True))
         yield DeadLetterOffice(
             store,
             SystemClock(),
@@ -47,6 +44,8 @@ async def offline_operations(settings: Settings) -> AsyncIterator[DeadLetterOper
             admit=leave_to_app,
         )
     finally:
+        with contextlib.suppress(StoreError):  # who runs the app finds out that it is gone
+            await store.leave()
         await store.close()
         if server is not None:
             await server.stop()

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from runtime.embedded import EmbeddedServer, ServerNotRunningError
+from runtime.embedded import ServerNotRunningError, SharedServer
 from runtime.errors import StoreUnavailableError
 from runtime.settings import Settings
 from runtime.store.postgres import PostgresStore
 
 
-def open_store(settings: Settings, server: EmbeddedServer | None, app_name: str) -> PostgresStore:
+def open_store(settings: Settings, server: SharedServer | None, app_name: str) -> PostgresStore:
     """A store for these settings, not opened yet."""
     return PostgresStore(
         settings.database or _address_of(server),
@@ -24,7 +24,7 @@ def open_store(settings: Settings, server: EmbeddedServer | None, app_name: str)
     )
 
 
-def _address_of(server: EmbeddedServer | None) -> Callable[[], Mapping[str, Any]]:
+def _address_of(server: SharedServer | None) -> Callable[[], Mapping[str, Any]]:
     assert server is not None, "without a database of the user's there is an embedded server"
 
     def address() -> Mapping[str, Any]:

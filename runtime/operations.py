@@ -12,6 +12,7 @@ from actors.spec import Metadata
 from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.job_operations import JobOperations
+from runtime.store.membership import Member
 from runtime.store.records import DeadLetterFilter, DeadLetterView
 from runtime.tenants import TenantOperations
 from runtime.tree import TreeNode
@@ -96,6 +97,10 @@ class Operations(DeadLetterOperations, Protocol):
     def readiness(self) -> Readiness: ...
 
     def services(self) -> list[ServiceInfo]: ...
+
+    async def members(self) -> list[Member]:
+        """The processes that share the database. Raises StoreUnavailableError."""
+        ...
 
     def dead_messages(self, limit: int) -> DeadMessagesFound:
         """Messages in memory that were never handled. Raises InvalidInputError for a `limit` outside 1 to MAX_PAGE."""

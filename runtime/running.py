@@ -40,7 +40,7 @@ from runtime.durable.pulse import Pulse
 from runtime.durable.retention import Retention
 from runtime.durable.service import Service
 from runtime.durable.suspects import Suspects
-from runtime.embedded import EmbeddedServer
+from runtime.embedded import SharedServer
 from runtime.errors import LeaseLostError, ResultNotKeptError, ServerEndedError
 from runtime.extension import Extension
 from runtime.http import HttpServer
@@ -113,7 +113,7 @@ class Running:
         self.incarnation = uuid.uuid4()
         self.clock = clock or SystemClock()
         self._random = random.Random()  # noqa: S311 # spreads retries and restarts; no secret depends on it
-        self._server = None if settings.database or store else EmbeddedServer(settings.data_dir)
+        self._server = None if settings.database or store else SharedServer(settings.data_dir)
         self.store = store or open_store(settings, self._server, name)
         limits, ids = limits_of(settings), IdSource(self.clock.now)
         self.admission = Admission(services, limits, ids=ids, clock=self.clock)
@@ -122,12 +122,12 @@ class Running:
         self.limits = Limits(self.book)
         self.machinery = self._build_machinery()
         self.membership = Membership(
-            self.machinery, self.incarnation, self._granted, lease_seconds=settings.lease_seconds
+            *(self.machinery, self.incarnation, name, self._granted), lease_seconds=settings.lease_seconds
         )
         self.keeper = LeaseKeeper(
             self.store,
             self.incarnation,
-            Profile(label=own_label()),
+            Profile(label=own_label(name)),
             tables,
             settle=self.membership.settle,
             unclean=self.membership.unclean,

@@ -23,6 +23,7 @@ from runtime.errors import (
 )
 from runtime.operations import Readiness, Receipt, ServiceInfo
 from runtime.store.job_records import JobFilter, JobPage, JobView
+from runtime.store.membership import Member
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.records import (
     Attempt,
@@ -123,6 +124,13 @@ class Desk:
 
     def services(self) -> list[ServiceInfo]:
         return [ServiceInfo("arrivals", True, 8, 50, ["Flight"], Metadata(label="Arrivals", owner="ops"))]
+
+    async def members(self) -> list[Member]:
+        shards = (tuple(range(40)), tuple(range(40, 64)))
+        return [
+            Member(UUID(int=number), 7, f"flights host:{number}", None, False, BORN, own, BORN, 9, number > 0)
+            for number, own in enumerate(shards)
+        ]
 
     def dead_messages(self, limit: int) -> DeadMessagesFound:
         return self.dead.found(limit)

@@ -24,6 +24,7 @@ from runtime.errors import (
     UnknownServiceError,
 )
 from runtime.job_views import JobJson, JobPageJson, JobResultJson
+from runtime.member_views import MembersJson
 from runtime.store.records import DeadLetterFilter
 from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson
 from runtime.trees.views import ChildDoneJson, SupervisorJson
@@ -67,6 +68,9 @@ class Client:
 
     def services(self) -> ServicesJson:
         return self._ask("GET", "/v1/services", ServicesJson)
+
+    def members(self) -> MembersJson:
+        return self._ask("GET", "/v1/members", MembersJson)
 
     def supervisor(self, path: str, limit: int) -> SupervisorJson:
         query = urllib.parse.urlencode({"path": path, "limit": limit})

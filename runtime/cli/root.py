@@ -15,6 +15,7 @@ from runtime.cli.dead_letters import dead_letters
 from runtime.cli.dead_messages import dead_messages
 from runtime.cli.explain import explain
 from runtime.cli.jobs import jobs
+from runtime.cli.members import members
 from runtime.cli.output import examples, printable
 from runtime.cli.run import run
 from runtime.cli.send import send
@@ -29,6 +30,7 @@ OWN_COMMANDS: tuple[click.Command, ...] = (
     children,
     services,
     send,
+    members,
     jobs,
     explain,
     tenants,

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 import click
 
 from runtime.app import App
+from runtime.cli.parent import parent_watched
 from runtime.core.supervision_errors import describe
-from runtime.errors import RuntimeFaultError
+from runtime.errors import LeaseLostError, RuntimeFaultError
 from runtime.event_loop import loop_factory
 from runtime.running import Running
 from runtime.settings import Settings
@@ -53,14 +54,24 @@ def serve(app: App, settings: Settings, on_running: Callable[[Running], None]) -
 
 
 async def _serve(app: App, settings: Settings, on_running: Callable[[Running], None]) -> None:
-    with _stop_on_signals() as stop:
-        async with app.running(settings) as running:
-            stop.phase = Phase.SERVING
-            on_running(running)
-            reason = await _first(running, stop)
-            stop.begin_draining()
+    with _stop_on_signals() as stop, parent_watched():
+        while isinstance(reason := await _serve_once(app, settings, on_running, stop), LeaseLostError):
+            log.warning("%s; starting anew", reason)
+            stop.phase = Phase.STARTING
     if reason is not None:
         raise GaveUpError(reason) from reason
+
+
+async def _serve_once(
+    app: App, settings: Settings, on_running: Callable[[Running], None], stop: _Stop
+) -> BaseException | None:
+    """Run the app once; why it stopped by itself, or None."""
+    async with app.running(settings) as running:
+        stop.phase = Phase.SERVING
+        on_running(running)
+        reason = await _first(running, stop)
+        stop.begin_draining()
+    return reason
 
 
 async def _first(running: Running, stop: _Stop) -> BaseException | None:

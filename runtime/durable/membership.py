@@ -17,7 +17,7 @@ from uuid import UUID
 from runtime.core.sharing import Seat, Share, Sign, Watch, share
 from runtime.durable.hand_over import HandOver
 from runtime.durable.journal import RETRY_SECONDS
-from runtime.errors import CommitUnknownError, LeaseLostError, StoreUnavailableError
+from runtime.errors import CommitUnknownError, LeaseHeldError, LeaseLostError, StoreUnavailableError
 from runtime.machinery import Machinery
 from runtime.store.membership import Member, Profile, Taken
 
@@ -37,14 +37,14 @@ Granted = Callable[[Taken], Awaitable[None]]
 """Is told what shards became own ones, under the lock of those who append."""
 
 
-def own_label() -> str:
-    """Names this process: host and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def own_label(app: str) -> str:
+    """Names this process: app, host and process id."""
+    return f"{app} {socket.gethostname()}:{os.getpid()}"
 
 
 def is_gone(label: str) -> bool:
     """Whether a label names a process of this host that does not exist."""
-    host, _, pid = label.rpartition(":")
+    host, _, pid = label.partition(" ")[2].rpartition(":")
     if host != socket.gethostname() or not pid.isdecimal():
         return False
     try:
@@ -59,10 +59,13 @@ def is_gone(label: str) -> bool:
 class Membership:
     """The work of the parts `members` and `moves`."""
 
-    def __init__(self, machinery: Machinery, incarnation: UUID, granted: Granted, *, lease_seconds: float) -> None:
+    def __init__(
+        self, machinery: Machinery, incarnation: UUID, app: str, granted: Granted, *, lease_seconds: float
+    ) -> None:
         self._machinery = machinery
         self._store = machinery.store
         self._incarnation = incarnation
+        self._app = app
         self._granted = granted
         self._watch = Watch(grace_seconds=GRACE_SECONDS, lease_seconds=lease_seconds)
         self._hand_over = HandOver(machinery, incarnation, self.unclean)
@@ -85,7 +88,16 @@ class Membership:
         return f"{own} shards" if self._alone else f"{own} shards, the rest is with others"
 
     async def settle(self) -> None:
-        """Return when this process has its share, or after `SETTLE_SECONDS`."""
+        """Return when this process has its share, or after `SETTLE_SECONDS`.
+
+        Raises:
+            LeaseHeldError: another app runs on this database.
+        """
+        for member in await self._store.members():
+            app, _, process = member.label.partition(" ")
+            if not (member.passive or member.ended) and app != self._app:
+                await self._store.leave()
+                raise LeaseHeldError(app, process)
         deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
         while not await self._look():
             if asyncio.get_running_loop().time() >= deadline:
@@ -116,7 +128,7 @@ class Membership:
             return
         with contextlib.suppress(StoreUnavailableError, TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
-                await self._store.join(self._incarnation, Profile(label=own_label(), passive=True))
+                await self._store.join(self._incarnation, Profile(label=own_label(self._app), passive=True))
                 while shards := self._machinery.backlog.shards:
                     await self._hand_over.give_up(len(shards))
 

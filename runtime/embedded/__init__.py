@@ -16,6 +16,7 @@ from runtime.embedded.errors import (
     ServerStartError,
 )
 from runtime.embedded.server import Dsn, EmbeddedServer
+from runtime.embedded.shared import SharedServer
 
 __all__ = [
     "AccountError",
@@ -33,4 +34,5 @@ __all__ = [
     "OwnedByRootError",
     "ServerNotRunningError",
     "ServerStartError",
+    "SharedServer",
 ]

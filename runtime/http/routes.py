@@ -9,6 +9,7 @@ import msgspec
 from runtime.http.audit import AUDIT_ROUTES
 from runtime.http.dead_messages import DEAD_MESSAGE_ROUTES
 from runtime.http.jobs import JOB_ROUTES
+from runtime.http.members import MEMBER_ROUTES
 from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, ReplayBody, decode_id
 from runtime.http.route import Call, Route
 from runtime.http.tenants import TENANT_ROUTES
@@ -166,6 +167,7 @@ ROUTES = (
     *JOB_ROUTES,
     *AUDIT_ROUTES,
     *TREE_ROUTES,
+    *MEMBER_ROUTES,
     Route(
         method="GET",
         path="/v1/openapi.json",
