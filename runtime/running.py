@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -30,8 +30,9 @@ from runtime.durable.commit_group import Record
 from runtime.durable.delays import Delays
 from runtime.durable.emissions import Emissions
 from runtime.durable.gate import Gate
+from runtime.durable.grants import Grants
 from runtime.durable.ids import IdSource
-from runtime.durable.journal import MAX_UNRECORDED, Journal
+from runtime.durable.journal import Journal
 from runtime.durable.lease_keeper import LeaseKeeper
 from runtime.durable.membership import LOST, Membership, own_label
 from runtime.durable.outbox import LOOK_SECONDS, Outbox
@@ -49,7 +50,7 @@ from runtime.opening import open_store
 from runtime.operations import Operations, Readiness, Receipt
 from runtime.parts import Part
 from runtime.settings import SECONDS_PER_DAY, Settings
-from runtime.store.membership import Profile, Taken
+from runtime.store.membership import Profile
 from runtime.store.port import AppStore
 from runtime.store.records import Batch, Delayed, Event
 from runtime.supervision.child import Child, ChildSpec
@@ -122,7 +123,8 @@ class Running:
         self.limits = Limits(self.book)
         self.machinery = self._build_machinery()
         self.membership = Membership(
-            *(self.machinery, self.incarnation, name, self._granted), lease_seconds=settings.lease_seconds
+            *(self.machinery, self.incarnation, name, Grants(self.machinery, settings.window).take),
+            lease_seconds=settings.lease_seconds,
         )
         self.keeper = LeaseKeeper(
             self.store,
@@ -132,7 +134,6 @@ class Running:
             settle=self.membership.settle,
             unclean=self.membership.unclean,
         )
-        self._in_flight = in_flight(services.values(), settings.window)
         self._services = self._build_services(services)
         self._trees = trees
         for tree in trees:
@@ -376,19 +377,6 @@ class Running:
         if (http := self._http) is not None:
             yield Part("http", clock=self.clock, opening=http.start, closing=partial(http.stop, HTTP_STOP_SECONDS))
 
-    async def _granted(self, taken: Taken) -> None:
-        """Serve shards that have become own ones. Raises StoreUnavailableError: to be called again."""
-        for service in self._services.values():
-            await service.evict(
-                taken.shards
-            )  # messages in memory may have called an actor to life while it was foreign
-        queues = await self.store.queues()
-        if taken.unclean:
-            starts = await self.store.start_marks()
-            services = self._services.keys()
-            self.machinery.suspects.begin(taken.unclean, starts, queues, services, self._in_flight)
-        await self.backlog.grant(taken.shards, queues)
-
     async def _start_extensions(self) -> None:
         for extension in self._extensions:
             await extension.started(self)
@@ -411,13 +399,3 @@ class Running:
         self.machinery.delays.expect(batch.delayed)
         for service in self._services.values():
             service.pump()
-
-
-def in_flight(services: Iterable[ServiceDefinition], window: int) -> int:
-    """How far behind the first entry without outcome one of the same queue can have been running at a crash.
-
-    Handled events whose outcome was not on disk, those running, and those that a busy key let overtake it: twice the
-    window, as the order of the keys is another after the crash.
-    """
-    running = max((service.slots * service.chunk_size for service in services), default=0)
-    return MAX_UNRECORDED + running + 2 * window

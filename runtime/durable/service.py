@@ -165,6 +165,7 @@ class Service:
     def fair(self) -> FairShare[Entry]:
         """What waits, and on which terms."""
         return self._fair
+
     def hold_shards(self, shards: frozenset[int]) -> None:
         """Start no further event of shards until they are resumed or forgotten."""
         self._held.shards |= shards
