@@ -134,14 +134,6 @@ async def test_services_are_listed_for_people(app: str) -> None:
     assert "Flight" in result.stdout
 
 
-async def test_members_are_listed_with_what_they_own(app: str) -> None:
-    result = await postroom("members")
-    assert "host:0" in result.stdout
-    assert "gone" in result.stdout
-    first, second = (await answer("members"))["members"]
-    assert (len(first["shards"]), first["alive"], second["alive"]) == (40, True, False)
-
-
 async def test_an_event_is_sent_from_an_argument_or_from_standard_input(app: str, desk: Desk) -> None:
     result = await postroom("send", "arrivals", "--tenant", "UA", "--key", "N1", "--by", "ann", FLIGHT)
     assert result.exit_code == 0, result.output

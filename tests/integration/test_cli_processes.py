@@ -93,6 +93,9 @@ def pid_of(member: dict[str, Any]) -> int:
 async def test_processes_share_the_work_one_that_is_killed_is_started_anew_and_all_stop_together(home: Path) -> None:
     async with family(home, 2) as parent:
         found = await members(home, 2)
+        _, table, _ = await postroom(home, "members")
+        assert table.count("32") == 2
+        assert "answered this" in table
         await send(home, 8)
         first = await steps(home, 8)
         assert {int(pid) for _, _, pid in first} == {pid_of(member) for member in found}
