@@ -371,9 +371,8 @@ class Running:
         yield self._supervisor
         if self._extensions:
             yield Part("extensions", clock=self.clock, opening=self._start_extensions)
-        membership = self.membership
-        yield Part("members", clock=self.clock, work=membership.run, detail=membership.detail)
-        yield Part("moves", clock=self.clock, work=membership.run_moves, draining=membership.leave)
+        yield Part("members", clock=self.clock, work=self.membership.run, detail=self.membership.detail)
+        yield Part("moves", clock=self.clock, work=self.membership.run_moves, draining=self.membership.leave)
         if (http := self._http) is not None:
             yield Part("http", clock=self.clock, opening=http.start, closing=partial(http.stop, HTTP_STOP_SECONDS))
 
