@@ -60,7 +60,7 @@ async def _supervise(commands: Sequence[Sequence[str]], data_dir: Path | None) -
         with Family(len(commands)) as family:
             watching = [asyncio.create_task(family.keep(number, command)) for number, command in enumerate(commands)]
             if server is not None:
-                watching.append(asyncio.create_task(_keep(server)))
+                watching.append(asyncio.create_task(keep_server(server)))
             try:
                 await family.run(watching[: len(commands)])
             finally:
@@ -142,7 +142,7 @@ class Family:
                     process.terminate()
 
 
-async def _keep(server: SharedServer) -> None:
+async def keep_server(server: SharedServer) -> None:
     """Start the embedded server again when it has died."""
     while True:
         LOGGER.warning("the embedded PostgreSQL server ended: %s; it is started anew", await server.wait_exit())

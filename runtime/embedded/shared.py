@@ -91,7 +91,12 @@ class SharedServer:
         return await self._own.wait_exit()
 
     def _read(self) -> Door | None:
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Door)
-        except (OSError, msgspec.DecodeError):
-            return None
+        return read_door(self._path.parent)
+
+
+def read_door(data_dir: Path) -> Door | None:
+    """Where the server on a data directory is, as far as the one who runs it has said so."""
+    try:
+        return msgspec.json.decode((data_dir / DOOR_FILE).read_bytes(), type=Door)
+    except (OSError, msgspec.DecodeError):
+        return None

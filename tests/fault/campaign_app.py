@@ -15,6 +15,7 @@ import uvloop
 
 from actors import Actor, Backoff, RetryPolicy
 from runtime import App, Settings
+from runtime.errors import LeaseLostError
 
 FLAKY = "flaky"
 """The key whose events fail now and then; its order is not kept, as a retry rejoins at the end."""
@@ -25,6 +26,8 @@ BURST = 250
 POOLED_SLOTS = 16
 TRACKER_CHUNK = 5
 HISTORY = "history.jsonl"
+ZOMBIES = "zombies.jsonl"
+LEASE_SECONDS = 3.0
 TABLES = """
 CREATE TABLE IF NOT EXISTS effect (
     place bigint GENERATED ALWAYS AS IDENTITY, event uuid, service text, tenant text, key text, n int, attempt int
@@ -53,19 +56,26 @@ class Note(msgspec.Struct, frozen=True):
     event: UUID
 
 
+class Zombie(msgspec.Struct, frozen=True):
+    """A life that was paused for so long that others took it for dead."""
+
+    pid: int
+    incarnation: UUID
+
+
 class History:
     """Appends to the file in single writes, which a kill does not tear apart."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        self._incarnation = uuid4()
+        self.incarnation = uuid4()
 
     def note(self, actor: Actor, n: int) -> None:
         context = actor.ctx
         assert context.event_id is not None
         assert context.tenant is not None
         names = (context.service, context.tenant, context.key)
-        made = Note(self._incarnation, *names, n, context.attempt, context.event_id)
+        made = Note(self.incarnation, *names, n, context.attempt, context.event_id)
         os.write(self._file, msgspec.json.encode(made) + b"\n")
 
 
@@ -160,17 +170,27 @@ async def main(home: Path, port: int) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, finish.set)
     app = campaign_app()
-    settings = Settings(data_dir=home / "data", http=f"127.0.0.1:{port}", window=100)
-    async with app.running(settings) as running:
-        waits = [asyncio.create_task(event.wait()) for event in (stop, finish)]
-        gave_up = asyncio.create_task(running.wait_stopped())
-        await asyncio.wait((*waits, gave_up), return_when=asyncio.FIRST_COMPLETED)
-        if gave_up.done():
-            sys.exit(f"the app gave up: {gave_up.result()}")
-        for task in (*waits, gave_up):
-            task.cancel()
-        for service in app.services if finish.is_set() else ():
-            await running.wait_idle(service)
+    settings = Settings(data_dir=home / "data", http=f"127.0.0.1:{port}", window=100, lease_seconds=LEASE_SECONDS)
+    while not (stop.is_set() or finish.is_set()):
+        async with app.running(settings) as running:
+            waits = [asyncio.create_task(event.wait()) for event in (stop, finish)]
+            gave_up = asyncio.create_task(running.wait_stopped())
+            await asyncio.wait((*waits, gave_up), return_when=asyncio.FIRST_COMPLETED)
+            if gave_up.done():
+                if not isinstance(gave_up.result(), LeaseLostError):
+                    sys.exit(f"the app gave up: {gave_up.result()}")
+                became_zombie(home, HISTORIES[0])
+            for task in (*waits, gave_up):
+                task.cancel()
+            for service in app.services if finish.is_set() else ():
+                await running.wait_idle(service)
+        HISTORIES[0] = History(home / HISTORY)  # what comes is another life
+
+
+def became_zombie(home: Path, history: History) -> None:
+    """Note that this life was fenced while it was paused."""
+    with (home / ZOMBIES).open("ab") as file:
+        file.write(msgspec.json.encode(Zombie(os.getpid(), history.incarnation)) + b"\n")
 
 
 if __name__ == "__main__":

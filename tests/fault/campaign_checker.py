@@ -13,18 +13,37 @@ import msgspec
 
 from runtime.durable.journal import MAX_UNRECORDED
 from runtime.embedded import EmbeddedServer
-from tests.fault.campaign_app import ATTEMPTS, FLAKY, HISTORY, POOLED_SLOTS, Note, dies, echoes_of, fails
+from tests.fault.campaign_app import (
+    ATTEMPTS,
+    FLAKY,
+    HISTORY,
+    POOLED_SLOTS,
+    ZOMBIES,
+    Note,
+    Zombie,
+    dies,
+    echoes_of,
+    fails,
+)
 from tests.fault.campaign_producer import SENT, Sent
 
 MAX_RUNNING = POOLED_SLOTS + 4 * 20
 """Events in the slots of services that write no history through the database."""
 BOUND = MAX_UNRECORDED + MAX_RUNNING
 """How many handled events one crash may repeat."""
+PAUSES = "pauses.jsonl"
 SHOWN = 5
 CONDEMNED = "runtime.durable.suspects.TookProcessDownError"
 DONE, DEAD = 1, 3
 
 Key = tuple[str, str, str | None]
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Where the history ended when a process was about to go on."""
+
+    pid: int
+    size: int
 
 
 class Verdict(msgspec.Struct):
@@ -36,6 +55,8 @@ class Verdict(msgspec.Struct):
     echoes: int = 0
     repeats: int = 0
     most_repeats_of_a_crash: int = 0
+    zombies: int = 0
+    """Events that a paused process handled when it woke up, before it learned that others had taken it for dead."""
     condemned: int = 0
     """Events that were running at three kills one after another."""
     broken: list[str] = []
@@ -52,7 +73,13 @@ class Checker:
 
     def __init__(self, home: Path) -> None:
         self._sent = {each.event: each for each in read(home / SENT, Sent)}
-        self._notes = list(read(home / HISTORY, Note))
+        self._pauses = {each.pid: each.size for each in read(home / PAUSES, Pause)}
+        zombies = {each.incarnation: self._pauses.get(each.pid, 0) for each in read(home / ZOMBIES, Zombie)}
+        placed = list(placed_notes(home / HISTORY))
+        self._notes = [note for _, note in placed]
+        self._after_death = [
+            note for place, note in placed if note.incarnation in zombies and place >= zombies[note.incarnation]
+        ]
         self.verdict = Verdict(accepted=len(self._sent))
 
     async def check(self, connection: asyncpg.Connection[asyncpg.Record]) -> Verdict:
@@ -131,8 +158,11 @@ class Checker:
             verdict.blame("handled out of order", out_of_order(trail))
             seen |= {(note.event, note.attempt) for note in life}
             ran |= {note.event for note in life}
-        first = [((n.service, n.tenant, n.key), n.n) for n in first_runs(self._notes) if n.service == "tracker"]
+        alive = Counter(self._notes) - Counter(self._after_death)
+        notes = [note for note in self._notes if note in alive]
+        first = [((n.service, n.tenant, n.key), n.n) for n in first_runs(notes) if n.service == "tracker"]
         verdict.blame("first handled out of order", out_of_order(first))
+        verdict.zombies = len(self._after_death)
         if verdict.most_repeats_of_a_crash > BOUND:
             verdict.broken.append(f"a crash repeated {verdict.most_repeats_of_a_crash} events; the bound is {BOUND}")
         due = {event for event, sent in self._sent.items() if sent.service != "ledger"}
@@ -144,6 +174,24 @@ def read(path: Path, kind: Any) -> Iterator[Any]:
     decoder = msgspec.json.Decoder(kind)
     if path.exists():
         yield from (decoder.decode(line) for line in path.read_bytes().splitlines(keepends=True) if line[-1:] == b"\n")
+
+
+def placed_notes(path: Path) -> Iterator[tuple[int, Note]]:
+    """The notes, each with where it begins in the file."""
+    place = 0
+    decoder = msgspec.json.Decoder(Note)
+    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+        if line[-1:] == b"\n":
+            yield place, decoder.decode(line)
+        place += len(line)
+
+
+def note_pause(home: Path, pid: int) -> None:
+    """Note how long the history was when a paused process was about to go on."""
+    history = home / HISTORY
+    size = history.stat().st_size if history.exists() else 0
+    with (home / PAUSES).open("ab") as file:
+        file.write(msgspec.json.encode(Pause(pid, size)) + b"\n")
 
 
 def expected(sent: Sent) -> list[int]:

@@ -38,9 +38,9 @@ class Sent(msgspec.Struct, frozen=True):
 class Producer:
     """Sends one event after another for each service, tenant and key, and the same again until it is acknowledged."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, log: IO[bytes], source: random.Random) -> None:
+    def __init__(self, session: aiohttp.ClientSession, ports: list[int], log: IO[bytes], source: random.Random) -> None:
         self._session = session
-        self._url = url
+        self._ports = ports
         self._log = log
         self._random = source
         self._ids = IdSource()
@@ -70,13 +70,13 @@ class Producer:
             "delay_seconds": LATE_SECONDS if late else 0.0,
         }
         data = msgspec.json.encode(body)
-        url = f"{self._url}/v1/services/{sent.service}/events"
-        while not await self._post(url, data):  # noqa: ASYNC110 # another process, which can only be asked
+        while not await self._post(sent.service, data):  # noqa: ASYNC110 # another process, which can only be asked
             await asyncio.sleep(RETRY_SECONDS)
         self._log.write(msgspec.json.encode(sent) + b"\n")
         self._log.flush()
 
-    async def _post(self, url: str, data: bytes) -> bool:
+    async def _post(self, service: str, data: bytes) -> bool:
+        url = f"http://127.0.0.1:{self._random.choice(self._ports)}/v1/services/{service}/events"
         with contextlib.suppress(OSError, aiohttp.ClientError, TimeoutError):
             async with self._session.post(url, data=data, headers={"Content-Type": "application/json"}) as answer:
                 if answer.status not in {202, 503}:
@@ -85,16 +85,16 @@ class Producer:
         return False
 
 
-async def main(home: Path, port: int, seed: int) -> None:
+async def main(home: Path, ports: list[int], seed: int) -> None:
     """Send until SIGTERM, then until all that was sent is acknowledged."""
     end_with_campaign()
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         with (home / SENT).open("ab") as log:
-            producer = Producer(session, f"http://127.0.0.1:{port}", log, random.Random(seed))
+            producer = Producer(session, ports, log, random.Random(seed))
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, producer.stopping.set)
             await producer.run()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(main(Path(sys.argv[1]), [int(port) for port in sys.argv[2].split(",")], int(sys.argv[3])))

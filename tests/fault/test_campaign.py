@@ -43,6 +43,15 @@ def test_three_kills_lose_nothing_and_repeat_no_effect() -> None:
     assert "kill 3/3" in done.stdout
 
 
+@pytest.mark.timeout(240)
+def test_two_processes_that_are_killed_paused_and_cut_off_lose_nothing_either() -> None:
+    command = [sys.executable, "-m", "tests.fault.campaign", "--quick", "--processes", "2", "--seed", "5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "which others took for dead" in done.stdout
+    assert "kill 6/6" in done.stdout
+
+
 def test_repeats_after_a_crash_are_no_fault(tmp_path: Path) -> None:
     assert checked(tmp_path, note(0, 0), note(0, 1, 1), note(1, 0), note(1, 1, 1), note(1, 2, 2)) == []
 
