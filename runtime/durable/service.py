@@ -23,9 +23,9 @@ from runtime.durable.aborts import Standing
 from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
-from runtime.durable.held import Held
 from runtime.durable.instances import Instances
 from runtime.durable.service_terms import ServiceTerms
+from runtime.durable.set_aside import SetAside
 from runtime.durable.slots import Slots
 from runtime.durable.stateful_chunk import StatefulChunkRun
 from runtime.durable.states import States
@@ -71,7 +71,7 @@ class Service:
             if definition.breaker is not None
             else None
         )
-        self._held = Held(machinery.backlog.shard)
+        self._aside = SetAside(machinery.backlog.shard)
         self._begin()
         self.slots = Slots(definition.slots, cost, self._pump_soon)
         self._runs: list[ChunkRun | None] = []
@@ -109,7 +109,7 @@ class Service:
         self._on_exit = on_exit
         self.life = object()
         self._fair = self._fair.successor()
-        self._held.clear()
+        self._aside.clear()
         self._begin()
         self.slots.open()
         self._runs = [None] * self.slots.total
@@ -155,8 +155,8 @@ class Service:
         )
 
     def push(self, entry: Entry) -> None:
-        if self._held.shards and self._held.concerns(entry):
-            self._held.add(entry)
+        if self._aside.shards and self._aside.concerns(entry):
+            self._aside.add(entry)
             return
         event = entry.event
         self._fair.push(event.tenant, event.key, entry)
@@ -168,19 +168,19 @@ class Service:
 
     def hold_shards(self, shards: frozenset[int]) -> None:
         """Start no further event of shards until they are resumed or forgotten."""
-        self._held.shards |= shards
-        for entry in self._fair.withdraw(self._held.concerns):
-            self._held.add(entry)
+        self._aside.shards |= shards
+        for entry in self._fair.withdraw(self._aside.concerns):
+            self._aside.add(entry)
 
     def resume_shards(self, shards: frozenset[int]) -> None:
         """Go on with shards as far as they are held."""
-        for entry in self._held.take(shards):
+        for entry in self._aside.take(shards):
             self.push(entry)
         self.pump()
 
     def forget(self, shards: frozenset[int]) -> list[Entry]:
         """Know nothing of shards any more, which are held; returns what waited."""
-        return self._held.take(shards)
+        return self._aside.take(shards)
 
     async def evict(self, shards: frozenset[int]) -> None:
         """Stop the actors of keys in shards, in which nothing runs."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from runtime.store.records import Entry
 
 
-class Held:
+class SetAside:
     """What waits in shards of which nothing is started any more."""
 
     __slots__ = ("_entries", "_shard", "shards")
