@@ -155,14 +155,21 @@ class Sagas:
         return [instance for state in found if (instance := _instance_of(state)) is not None]
 
     async def wait(self, instance: str, *, tenant: str | None = None, timeout_seconds: float = 30.0) -> Instance:
-        """Return a saga when it has ended, or as it stands after `timeout_seconds`. Raises as `show`."""
+        """Return a saga when it has ended, or as it stands after `timeout_seconds`; also one that has yet to begin.
+
+        Raises as `show`, after `timeout_seconds`.
+        """
         clock, pause = self._require_running().clock, FIRST_PAUSE_SECONDS
         deadline = clock.monotonic() + timeout_seconds
         while True:
-            found = await self.show(instance, tenant=tenant)
             left = deadline - clock.monotonic()
-            if found.status in ENDED or left <= 0:
-                return found
+            try:
+                found = await self._find(instance, tenant)
+                if found.status in ENDED or left <= 0:
+                    return found
+            except NotFoundError:
+                if left <= 0:
+                    raise
             await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
 

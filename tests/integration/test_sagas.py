@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, ClassVar
 
 import msgspec
@@ -337,6 +338,7 @@ async def test_sagas_are_listed_by_name_tenant_and_status(database: Server) -> N
 async def until(sagas: Sagas, instance: str, status: str) -> Any:
     """Wait for a status, looking again and again."""
     while True:
-        found = await sagas.wait(instance, timeout_seconds=0.05)
-        if found.status == status:
-            return found
+        with contextlib.suppress(NotFoundError):  # it has yet to begin
+            found = await sagas.wait(instance, timeout_seconds=0.05)
+            if found.status == status:
+                return found
