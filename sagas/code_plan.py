@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,6 +37,8 @@ class CodePlan(Plan):
         self.kind = kind
         self.signals = kind.signals
         self._instance = instance
+        if not inspect.iscoroutinefunction(kind.run):
+            raise DefinitionError("", "run", f"{kind.__name__}.run must be an async method")
         try:
             self.types["input"] = input_type(kind)
         except (NameError, TypeError, ValueError) as error:
@@ -67,7 +70,14 @@ class CodePlan(Plan):
         if isinstance(outcome, Raised):
             self._raised(run, outcome.error)
         elif isinstance(outcome, Returned) and not script.new and not instance.activities:
-            instance.result = msgspec.to_builtins(outcome.value, str_keys=True)
+            self._returned(run, outcome.value)
+
+    def _returned(self, run: Run, value: Any) -> None:
+        try:
+            run.instance.result = msgspec.json.decode(msgspec.json.encode(value))
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            self._park(run, f"what it returns cannot be written as JSON: {error}")
+        else:
             end(run, "completed")
 
     def resume(self, run: Run, planned: PlanNode) -> None:

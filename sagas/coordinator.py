@@ -17,6 +17,7 @@ import msgspec
 from actors import Actor, Finalizer, JobEnded
 from runtime.errors import InvalidInputError, NotFoundError, UnknownServiceError
 from sagas.catalog import Catalog
+from sagas.definition import ONE_YEAR_SECONDS
 from sagas.errors import RefusedError
 from sagas.machine import (
     Command,
@@ -134,7 +135,7 @@ class Coordinator(Actor):
             case Tell():
                 self._tell(command.instance, command.event)
             case Wake():
-                delay = max(0.0, command.due_at - self.ctx.clock.now())
+                delay = min(max(0.0, command.due_at - self.ctx.clock.now()), ONE_YEAR_SECONDS)  # set again until then
                 due = Happened(Due(command.place, command.timer))
                 self.ctx.emit(self.ctx.service, due, key=instance.id, delay_seconds=delay)
 

@@ -143,9 +143,9 @@ class Raised(msgspec.Struct, frozen=True):
 def drive(kind: type[Saga], instance: Instance) -> tuple[Script, Waits | Returned | Raised]:
     """Run a saga's code from the beginning as far as it gets."""
     script = Script(kind, instance)
-    saga = kind()
-    saga.script = script
     try:
+        saga = kind()
+        saga.script = script
         coroutine = saga.run(_input_of(kind, instance))
         awaited = coroutine.send(None)
     except StopIteration as stop:

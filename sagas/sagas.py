@@ -65,7 +65,7 @@ class Sagas:
             instances=10_000,
             idle_seconds=30.0,
             retry=RetryPolicy(attempts=5),
-            max_delay_seconds=2 * ONE_YEAR_SECONDS,
+            max_delay_seconds=ONE_YEAR_SECONDS,
             metadata=Metadata(label="Sagas", description="decides what each saga does next"),
             **shared,
         )
@@ -117,7 +117,7 @@ class Sagas:
         running = self._require_running()
         if id is not None and len(id) > MAX_ID_CHARACTERS:
             raise InvalidInputError("id", f"has {len(id)} characters; the limit is {MAX_ID_CHARACTERS}")
-        given = msgspec.to_builtins(input, str_keys=True)
+        given = _json_of("input", input)
         await self._catalog.plan(saga, version or await self._catalog.current(saga))
         self._catalog.require_input(saga, given)
         event_id = running.admission.new_id()
@@ -197,7 +197,7 @@ class Sagas:
         self, instance: str, signal: str, payload: Any = None, *, tenant: str | None = None, by: str = "app"
     ) -> Instance:
         """Send a saga a signal; it is kept if the saga does not wait for it yet. Raises as `ask`."""
-        event = Signalled(signal, msgspec.to_builtins(payload, str_keys=True), by)
+        event = Signalled(signal, _json_of("payload", payload), by)
         return await self.ask(instance, event, tenant=tenant, by=by)
 
     async def cancel(self, instance: str, *, tenant: str | None = None, by: str, reason: str = "") -> Instance:
@@ -247,6 +247,14 @@ class Sagas:
         if self._running is None:
             raise SagaError("the app is not running; use `async with app.running():`")
         return self._running
+
+
+def _json_of(field: str, value: Any) -> Any:
+    """A value as plain JSON. Raises InvalidInputError."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise InvalidInputError(field, f"cannot be written as JSON: {error}") from None
 
 
 def _instance_of(state: StoredState) -> Instance | None:

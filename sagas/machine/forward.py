@@ -14,6 +14,7 @@ from sagas.machine.state import Activity, Frame
 from sagas.plan import Code, PlanNode, Rounds
 
 MAX_ITEMS = 10_000
+MAX_WAIT_SECONDS = 10 * 366 * 86_400.0
 
 
 def work_off(run: Run) -> None:
@@ -199,6 +200,8 @@ def _enter_wait_time(run: Run, planned: PlanNode, rounds: Rounds) -> None:
         due_at = expression(node.until).evaluate(run.data(planned, rounds))
         if isinstance(due_at, bool) or not isinstance(due_at, int | float):
             raise ExpressionError(node.until, "the answer is no time in seconds since 1970")
+    if due_at > run.now + MAX_WAIT_SECONDS:
+        raise ExpressionError(node.until or "", "the answer is a time more than ten years ahead")
     if due_at <= run.now:
         run.complete(planned.id, rounds)
         return

@@ -247,6 +247,8 @@ async def test_what_is_asked_wrongly_is_refused_with_the_reason(database: Server
             await order.sagas.start("order", {}, tenant="t")
         with pytest.raises(NotFoundError, match="no saga has the id 'nobody'"):
             await order.sagas.signal("nobody", "approve")
+        with pytest.raises(InvalidInputError, match="input: cannot be written as JSON"):
+            await order.sagas.start("order", object(), tenant="t")
         small = order.Order("A", "sku", 5, "here")
         await order.sagas.start("order", small, tenant="a", id="A")
         await order.sagas.start("order", msgspec.structs.replace(small, id="B"), tenant="b", id="A")

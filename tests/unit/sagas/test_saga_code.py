@@ -10,6 +10,7 @@ import pytest
 
 from sagas.code import Call, Revoke, Saga, StepFailedError
 from sagas.code_plan import CodePlan
+from sagas.errors import DefinitionError
 from sagas.machine import Cancelled, Instance, Repaired, Retried, Send, Signalled, Suspended
 from tests.unit.sagas.scene import Scene
 
@@ -276,6 +277,34 @@ def test_it_is_cancelled_suspended_and_repaired_like_any_other() -> None:
     for place in ("reserve:undo", "charge:undo"):
         one.done(place)
     assert one.status == "cancelled"
+
+
+def test_a_result_that_is_no_json_is_parked_and_taken_when_the_code_is_mended() -> None:
+    class Odd(Saga):
+        value: Any = object()
+
+        async def run(self, _given: Any) -> Any:
+            return self.value
+
+    one = scene(Odd)
+    assert "what it returns cannot be written as JSON" in str(one.instance.activities["odd"].error)
+    Odd.value = 5
+    one.happen(Retried(by="ann"))
+    assert one.instance.result == 5
+
+
+def test_what_cannot_run_at_all_is_refused() -> None:
+    class Plain(Saga):
+        def run(self, given: Any) -> Any:  # the mistake
+            return given
+
+    class Nowhere(Saga):
+        async def run(self, given: Gone) -> None: ...  # type: ignore[name-defined] # noqa: F821 # the mistake
+
+    with pytest.raises(DefinitionError, match=r"Plain\.run must be an async method"):
+        CodePlan(Plain)
+    with pytest.raises(DefinitionError, match="run: its annotations cannot be read: name 'Gone' is not defined"):
+        CodePlan(Nowhere)
 
 
 def test_it_is_named_after_its_class() -> None:

@@ -137,6 +137,11 @@ def test_times_are_waited_for() -> None:
     assert scene.status == "completed"
 
 
+def test_a_time_that_nobody_lives_to_see_fails_its_node() -> None:
+    scene = Scene(Flow("f").wait("w", until="input").definition(), 1e12)
+    assert "more than ten years ahead" in str(scene.instance.cause)
+
+
 def test_a_timer_that_comes_too_early_is_set_again() -> None:
     scene = Scene(Flow("f").wait("pause", seconds=5).definition())
     scene.happen(Due("pause", 1))
