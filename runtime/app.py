@@ -18,6 +18,7 @@ from actors.message import Message
 from actors.ref import Ref
 from actors.supervisor_ref import SupervisorRef
 from actors.tree import SupervisorSpec, check_tree
+from runtime.collector import fewer_collections
 from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
 from runtime.definition import NAME, ServiceDefinition
 from runtime.durable.outbox import posted_of
@@ -158,8 +159,9 @@ class App:
             clock=clock,
         )
         try:
-            await running.start()
-            yield running
+            with fewer_collections():
+                await running.start()
+                yield running
         finally:
             self._running = None
             await running.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -121,7 +121,7 @@ class Codec:
 
     def __init__(self, definition: ServiceDefinition) -> None:
         self._decoders = definition.decoders()
-        self._encode = msgspec.json.Encoder().encode
+        self.encode: Callable[[Message], bytes] = msgspec.json.Encoder().encode
         self._names: dict[type, str] = {}
         self._results = {message_name(kind): handler.returns for kind, handler in definition.actor.handlers.items()}
         self.names = definition.message_names()
@@ -133,9 +133,6 @@ class Codec:
         if name is None and (name := self._find_name(kind)) is not None:
             self._names[kind] = name
         return name
-
-    def encode(self, message: Message) -> bytes:
-        return self._encode(message)
 
     def decode(self, name: str, payload: bytes) -> Message:
         """Raises KeyError for a name the service does not take, msgspec.DecodeError for a payload that does not fit."""

@@ -19,6 +19,7 @@ RANDOM_BYTES = 10
 MAX_ID = UUID(int=(1 << 128) - 1)
 """Above every id."""
 RANDOM_MASK = (1 << 62) - 1
+ONE_COUNT = 1 << 64
 VERSION_AND_VARIANT = 7 << 76 | 0b10 << 62
 VERSION_AND_VARIANT_MASK = 0xF << 76 | 0b11 << 62
 
@@ -79,14 +80,16 @@ class IdSource:
         seeds = array("Q", self._random_bytes((count + 1) * 8))
         stamp = stamp | seeds[count] & SEED_MASK if stamp > self._last else self._last + 1
         self._last = stamp + count - 1
-        for place in range(count):
+        number, upper = stamp, 0
+        for drawn in seeds[:count]:
+            counter = number & COUNTER_MASK
+            if not counter or not upper:  # the first of all, or of the next millisecond
+                upper = number >> 12 << 80 | counter << 64 | VERSION_AND_VARIANT
             made = _new(UUID)
-            number = stamp + place
-            _set_int(
-                made,
-                number >> 12 << 80 | (number & COUNTER_MASK) << 64 | VERSION_AND_VARIANT | seeds[place] & RANDOM_MASK,
-            )
+            _set_int(made, upper | drawn & RANDOM_MASK)
             _set_is_safe(made, _UNKNOWN)
+            number += 1
+            upper += ONE_COUNT
             yield made
 
 

@@ -86,6 +86,12 @@ def shortened(columns: Columns) -> Columns:
     ]
 
 
+def filled(columns: Columns) -> tuple[list[str], Columns]:
+    """Names and values of those of `EVENT_COLUMNS` that are not null in every row."""
+    found = [(name, column) for name, column in zip(EVENT_COLUMNS, columns, strict=True) if present(column)]
+    return [name for name, _ in found], [column for _, column in found]
+
+
 def same(values: list[Any]) -> list[Any]:
     """One value for all rows where all are equal."""
     return values[:1] if values and values.count(values[0]) == len(values) else values

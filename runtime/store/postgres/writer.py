@@ -12,13 +12,13 @@ import msgspec
 from runtime.core.lease import Lease
 from runtime.store.postgres.claims import claim
 from runtime.store.postgres.columns import (
-    EVENT_COLUMNS,
     QUEUE,
     SHARD,
     dead_letter_columns,
     delayed_columns,
     event_columns,
     event_values,
+    filled,
     outcome_columns,
     placed,
     queue_ids,
@@ -164,6 +164,7 @@ class Writer:
         columns = event_columns(events, queues, lease.count)
         fence = self._fence.arguments(lease, touched_of(lease, columns[QUEUE], columns[SHARD]))
         count = len(events)
+        names, values = filled(columns)
         with self._fence.under(lease):
             async with self._pool.transaction() as connection:
                 if len(rest.batch):
@@ -173,8 +174,8 @@ class Writer:
                 await connection.copy_records_to_table(
                     "event_log",
                     schema_name=self._pool.address.schema,
-                    columns=[*EVENT_COLUMNS, "seq"],
-                    records=zip(*columns, seqs, strict=True),
+                    columns=[*names, "seq"],
+                    records=zip(*values, seqs, strict=True),
                 )
         return placed(events, queue_ids(events, queues), last_seq, seqs)
 
