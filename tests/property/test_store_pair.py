@@ -154,7 +154,7 @@ class Stores(RuleBasedStateMachine):
         self.pair.ask(lambda store, _: store.find_event(known.event.id), same)
         self.pair.ask(
             lambda store, side: store.outcome_counts(known.event.service, known.seq(side)),
-            lambda counts, _: [tuple(each) for each in counts],
+            lambda counts, _: [tuple(each) for each in counts if any(each[1:])],
         )
 
     @rule(place=PLACES)
