@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from runtime.durable import journal as journal_module
-from runtime.durable.journal import MAX_BATCH, MAX_UNRECORDED, Journal
+from runtime.durable.journal import MAX_BATCH, MAX_BATCH_OUTCOMES, MAX_UNRECORDED, MAX_WAITING_BATCHES, Journal
 from runtime.errors import CommitUnknownError, StoreError, StoreUnavailableError
 from runtime.store.memory import MemoryStore
 from runtime.store.records import Batch, Entry, Extras, Outcome, OutcomeKind, StoredState
@@ -181,6 +181,22 @@ async def test_too_many_unwritten_outcomes_saturate_it(parts: Parts) -> None:
     parts.store.held.set()
     await parts.journal.flush()
     assert not parts.journal.saturated
+
+
+async def test_an_outcome_waits_for_nine_commits_at_most(parts: Parts) -> None:
+    await parts.journal.append(make_events(MAX_UNRECORDED))
+    before = len(parts.store.batches)
+    parts.store.held.clear()
+    producers = [asyncio.create_task(parts.journal.append(make_events(MAX_BATCH))) for _ in range(12)]
+    await asyncio.sleep(0)
+    for entry in parts.admitted[:MAX_UNRECORDED]:
+        parts.journal.record(Batch(outcomes=[Outcome(entry.seq, OutcomeKind.DONE, NOW, NOW)]), QUEUE)
+    assert parts.journal.saturated
+    parts.store.held.set()
+    while len(parts.recorded) < MAX_UNRECORDED:  # noqa: ASYNC110 # turns of the loop, not time
+        await asyncio.sleep(0)
+    assert len(parts.store.batches) - before <= 1 + MAX_WAITING_BATCHES + MAX_UNRECORDED // MAX_BATCH_OUTCOMES
+    await asyncio.gather(*producers)
 
 
 async def test_closing_refuses_what_was_not_written(parts: Parts) -> None:
