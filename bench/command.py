@@ -6,10 +6,10 @@ from typing import IO
 
 import click
 import msgspec
-from rich.table import Table
 
 from bench.case import case_names, load_case
-from bench.runner import Result, run_case
+from bench.results import results_table
+from bench.runner import run_case
 from runtime.cli.output import examples, show, table
 
 ALL = "all"
@@ -50,28 +50,3 @@ def bench(case: str, target: IO[bytes] | None, repeat: int, *, only_list: bool, 
         target.write(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
     if target is None or target.name != STDOUT:
         show(results_table(results))
-
-
-def results_table(results: list[Result]) -> Table:
-    """The results for people."""
-    made = table(["benchmark", "metric", "value", "unit", "n"], [], whole=["benchmark", "metric"])
-    for result in results:
-        made.add_row(
-            result.case,
-            _label(result, results),
-            f"{result.value:,.6g}" if result.value < 1e6 else f"{result.value:,.0f}",
-            result.unit,
-            str(result.n),
-        )
-    return made
-
-
-def _label(result: Result, results: list[Result]) -> str:
-    """A metric's name, with the settings by which it differs from others of that name."""
-    twins = [each for each in results if (each.case, each.metric) == (result.case, result.metric)]
-    apart = [
-        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
-        for name, value in result.settings.items()
-        if any(twin.settings.get(name) != value for twin in twins)
-    ]
-    return f"{result.metric} ({', '.join(apart)})" if apart else result.metric

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import bench.cases
 from bench.case import Measurement, Metric, UnknownCaseError, case_names, load_case, machine_settings, peak_rss_bytes
 from bench.command import bench as command
-from bench.command import results_table
+from bench.results import results_table
 from bench.runner import CaseFailedError, medians, run_case
 from runtime.cli import main
 
