@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from runtime.errors import ConflictError, NotFoundError
@@ -38,6 +39,26 @@ async def test_a_closed_dead_letter_cannot_be_closed_again(store: Store) -> None
     with pytest.raises(ConflictError, match="discarded"):
         await discard(store, event)
     assert await store.resolve(Batch(events=[replay])) is None
+
+
+async def test_an_event_that_is_accepted_again_may_die_again(store: Store) -> None:
+    event = make_event()
+    await bury(store, event)
+    await discard(store, event)
+    again = msgspec.structs.replace(event, attempt=2, payload=b'{"seats":3}')
+    letter = await bury(store, again, NOW + 5)
+    assert (letter.event, letter.died_at, letter.state) == (again, NOW + 5, "open")
+    assert [each.event for each in await store.dead_letters(DeadLetterFilter())] == [again]
+
+
+async def test_an_entry_that_dies_twice_fails_with_its_whole_batch(store: Store) -> None:
+    [entry] = await store.commit(Batch(events=[make_event()]))
+    twice = Batch(outcomes=died(entry).outcomes * 2, dead_letters=died(entry).dead_letters * 2)
+    with pytest.raises(ConflictError):
+        await store.commit(twice)
+    await store.commit(died(entry))
+    with pytest.raises(ConflictError):
+        await store.commit(died(entry))
 
 
 async def test_a_dead_letter_shows_its_event_its_cause_and_its_attempts(store: Store) -> None:

@@ -246,5 +246,5 @@ async def test_both_stores_answer_alike(database: Server) -> None:
     class Machine(Stores):
         server = database
 
-    often = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    often = settings(max_examples=10, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
     await asyncio.to_thread(run_state_machine_as_test, Machine, settings=often)

@@ -73,7 +73,8 @@ ended AS (
 SELECT last_seq, (SELECT array_agg(seq) FROM appended) AS seqs FROM fence;
 
 -- name: write_batch
--- All that a batch can hold: the fence, events ($4), outcomes ($17), delayed events ($22), dead letters ($36).
+-- All that a batch can hold: the fence, events ($4), outcomes ($17), delayed events ($22), dead letters ($36). An id that
+-- is used again when history has forgotten it may die again: the newest death stands.
 WITH fence AS MATERIALIZED (
     SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
 ),
@@ -116,7 +117,7 @@ died AS (
     INSERT INTO {schema}.dead_letter
         (id, attempt, service, tenant, key, type, payload, accepted_at, enqueued_by, cause, origin,
          depth, headers, died_at, cause_type, cause_message, cause_stack)
-    SELECT d.id, d.attempt, d.service, d.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.cause, d.origin,
+    SELECT DISTINCT ON (d.id) d.id, d.attempt, d.service, d.tenant, d.key, d.type, d.payload, d.accepted_at, d.enqueued_by, d.cause, d.origin,
            d.depth, d.headers, d.died_at, d.cause_type, d.cause_message, d.cause_stack
     FROM fence,
          unnest($36::uuid[], $37::smallint[], $38::text[], $39::text[], $40::text[], $41::text[], $42::bytea[],
@@ -124,6 +125,13 @@ died AS (
                 $49::double precision[], $50::text[], $51::text[], $52::text[])
          AS d (id, attempt, service, tenant, key, type, payload, accepted_at, enqueued_by, cause, origin,
                depth, headers, died_at, cause_type, cause_message, cause_stack)
+    ORDER BY d.id, d.died_at DESC
+    ON CONFLICT (id) DO UPDATE SET
+        attempt = excluded.attempt, service = excluded.service, tenant = excluded.tenant, key = excluded.key,
+        type = excluded.type, payload = excluded.payload, accepted_at = excluded.accepted_at,
+        enqueued_by = excluded.enqueued_by, cause = excluded.cause, origin = excluded.origin, depth = excluded.depth,
+        headers = excluded.headers, died_at = excluded.died_at, cause_type = excluded.cause_type,
+        cause_message = excluded.cause_message, cause_stack = excluded.cause_stack, state = 'open', replayed_as = NULL
 )
 SELECT last_seq, (SELECT array_agg(seq) FROM appended) AS seqs FROM fence;
 
