@@ -20,6 +20,7 @@ from actors.supervisor_ref import SupervisorRef
 from actors.tree import SupervisorSpec, check_tree
 from runtime.collector import fewer_collections
 from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
+from runtime.core.profile import FAIR, Profile, profile_of
 from runtime.definition import NAME, ServiceDefinition
 from runtime.durable.outbox import posted_of
 from runtime.errors import InvalidInputError, RuntimeFaultError
@@ -63,6 +64,7 @@ class App:
         self._tables: list[str] = []
         self._extensions: list[Extension] = []
         self._policies: dict[Scope, Policy] = {}
+        self._profile = FAIR
         self._running: Running | None = None
 
     @property
@@ -121,6 +123,14 @@ class App:
         """
         self._set(Scope(service, name), settings)
 
+    def profile(self, profile: str | Profile) -> None:
+        """Choose the rules beside fair share: `fair`, which is the default, `salesforce`, or some of one's own.
+
+        Raises:
+            SpecError: there is none of that name.
+        """
+        self._profile = profile_of(profile)
+
     def limits(self, service: str | None = None, **settings: Any) -> None:
         """Set caps and limits of a service, or of the whole app. As `tenant`."""
         self._set(Scope(service), settings)
@@ -153,6 +163,7 @@ class App:
             self._tables,
             settings or Settings(),
             policies=self._policies,
+            profile=self._profile,
             trees=self._trees,
             extensions=self._extensions,
             store=store,

@@ -27,47 +27,64 @@ import msgspec
 
 from actors.errors import SpecError
 from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
+from runtime.core.profile import Profile, profile_of
 from runtime.errors import InvalidInputError
 
 TENANTS = "tenants"
 
 
+class Configuration(msgspec.Struct, frozen=True):
+    profile: Profile
+    policies: dict[Scope, Policy]
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    profile: str | None = None
     limits: Policy = NOTHING_SET
     tenants: dict[str, Policy] = {}
     services: dict[str, dict[str, Any]] = {}
 
 
-def with_file(policies: Mapping[Scope, Policy], path: Path | None, services: Collection[str]) -> dict[Scope, Policy]:
-    """The app's policies with those of a file laid over them.
+def with_file(
+    profile: Profile, policies: Mapping[Scope, Policy], path: Path | None, services: Collection[str]
+) -> Configuration:
+    """The app's profile and policies with those of a file laid over them.
 
     Raises:
         InvalidInputError: the file cannot be read, or names the place in it that is wrong.
         SpecError: the app sets something for a service that it does not have.
     """
-    merged = dict(policies)
-    for scope, policy in read_policies(path).items() if path is not None else ():
-        merged[scope] = policy.over(merged.get(scope, NOTHING_SET))
-    for scope in merged:
+    if path is not None:
+        own, read = read_file(path)
+        profile, policies = own or profile, _laid_over(policies, read)
+    for scope in policies:
         if scope.service is not None and scope.service not in services:
             known = ", ".join(sorted(services)) or "none"
             raise SpecError("service", f"a policy is for {scope.service!r}, but this app has: {known}")
+    return Configuration(profile, _laid_over(profile.policies, policies))
+
+
+def _laid_over(base: Mapping[Scope, Policy], policies: Mapping[Scope, Policy]) -> dict[Scope, Policy]:
+    merged = dict(base)
+    for scope, policy in policies.items():
+        merged[scope] = policy.over(merged.get(scope, NOTHING_SET))
     return merged
 
 
-def read_policies(path: Path) -> dict[Scope, Policy]:
-    """The policies of a file by their scopes. Raises InvalidInputError."""
+def read_file(path: Path) -> tuple[Profile | None, dict[Scope, Policy]]:
+    """The profile of a file, if it names one, and its policies by their scopes. Raises InvalidInputError."""
     try:
         read = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
-        policies = dict(_scopes(read))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        profile = None if read.profile is None else profile_of(read.profile)
+        policies = {scope: policy for scope, policy in _scopes(read) if policy != NOTHING_SET}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, SpecError) as error:
         raise InvalidInputError("config", f"{path}: {error}") from None
     for scope, policy in policies.items():
         try:
             require_policy(scope, policy)
         except SpecError as error:
             raise InvalidInputError("config", f"{path}: {scope}: {error}") from None
-    return policies
+    return profile, policies
 
 
 def _scopes(read: _File) -> Iterator[tuple[Scope, Policy]]:

@@ -19,6 +19,7 @@ from runtime.cells.children import spawn_child
 from runtime.cells.place import DEFAULT_SUPERVISION
 from runtime.cells.refs import LocalRef
 from runtime.cells.run_queue import RunQueue
+from runtime.core.profile import Profile
 from runtime.durable.aborts import Skips
 from runtime.durable.admission import Admission
 from runtime.durable.backlog import Backlog
@@ -46,6 +47,7 @@ class Machinery(msgspec.Struct, kw_only=True):
     journal: Journal
     backlog: Backlog
     gate: Gate
+    profile: Profile
     delays: Delays
     admission: Admission
     emissions: Emissions

@@ -22,6 +22,7 @@ from runtime.configuration import with_file
 from runtime.core.limits import Limits
 from runtime.core.policy import Policy, Scope
 from runtime.core.policy_book import PolicyBook
+from runtime.core.profile import FAIR, Profile
 from runtime.definition import ServiceDefinition
 from runtime.durable.aborts import Aborts, Skips
 from runtime.durable.admission import Admission, limits_of
@@ -103,6 +104,7 @@ class Running:
         settings: Settings,
         *,
         policies: Mapping[Scope, Policy] = MappingProxyType({}),
+        profile: Profile = FAIR,
         trees: Sequence[SupervisorSpec] = (),
         extensions: Sequence[Extension] = (),
         store: AppStore | None = None,
@@ -119,7 +121,8 @@ class Running:
         limits, ids = limits_of(settings), IdSource(self.clock.now)
         self.admission = Admission(services, limits, ids=ids, clock=self.clock)
         self._emissions = Emissions(self.admission, limits, ids=ids, clock=self.clock)
-        self.book = PolicyBook(with_file(policies, settings.config, services))
+        configured = with_file(profile, policies, settings.config, services)
+        self.book, self._profile = PolicyBook(configured.policies), configured.profile
         self.limits = Limits(self.book)
         self.machinery = self._build_machinery()
         self.membership = Membership(
@@ -282,6 +285,7 @@ class Running:
             store=self.store,
             journal=journal,
             backlog=backlog,
+            profile=self._profile,
             gate=Gate(self.limits, self.store.policies, self.clock, backlog.progress),
             delays=delays,
             admission=self.admission,

@@ -43,10 +43,24 @@ class HistoryJson(msgspec.Struct, frozen=True):
     versions: list[VersionJson]
 
 
+class MoveJson(msgspec.Struct, frozen=True, kw_only=True):
+    """See `runtime.core.fair_usage.Move`."""
+
+    service: str
+    at: Time
+    from_tier: int
+    to_tier: int
+    slots: int
+    of_slots: int
+    tenants_waiting: int
+    seconds: float
+
+
 class TenantJson(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     standings: list[Standing]
     policies: list[PolicyJson]
+    moves: list[MoveJson]
     quota: QuotaUse | None
 
 
@@ -70,6 +84,7 @@ def tenant_json(report: TenantReport) -> TenantJson:
         tenant=report.tenant,
         standings=report.standings,
         policies=[policy_json(policy) for policy in report.policies],
+        moves=[msgspec.convert(move, MoveJson, from_attributes=True, strict=False) for move in report.moves],
         quota=report.quota,
     )
 

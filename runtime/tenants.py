@@ -10,6 +10,7 @@ import msgspec
 
 from runtime.core.explanation import Explanation
 from runtime.core.fair_share_tenant import TenantShare
+from runtime.core.fair_usage import Move
 from runtime.core.policy import Policy, Scope
 from runtime.store.policies import PolicyRecord
 
@@ -25,6 +26,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Of the slots that the service fills, from 0 to 1."""
     recent_part: float
     """Of the service's recent run time."""
+    tier: int | None
+    """Its tier of fair usage, 0 the highest; None where that is off."""
+    reenqueued: int | None
+    """How many of its events flow control put at the back; None where that is off."""
     noisy: str | None
     """Why operators should look at it."""
 
@@ -50,6 +55,8 @@ class TenantReport(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     standings: list[Standing]
     policies: list[PolicyInForce]
+    moves: list[Move]
+    """Between tiers of fair usage, the last ones of each service."""
     quota: QuotaUse | None
 
 

@@ -30,6 +30,8 @@ STANDING = Standing(
     holds=["paused"],
     slots_part=0.75,
     recent_part=0.9,
+    tier=None,
+    reenqueued=None,
     noisy="fills 3 of 4 slots in use",
 )
 
@@ -47,7 +49,9 @@ class TenantShelf:
     def report(self, tenant: str) -> TenantReport:
         policies = [self._in_force(Scope(None, tenant))]
         standings = self.standings(service=None, tenant=tenant, limit=50)
-        return TenantReport(tenant=tenant, standings=standings, policies=policies, quota=QuotaUse(250_000, 17))
+        return TenantReport(
+            tenant=tenant, standings=standings, policies=policies, moves=[], quota=QuotaUse(250_000, 17)
+        )
 
     def policies(self) -> list[PolicyInForce]:
         return [self._in_force(record.scope) for record in self.records]

@@ -17,7 +17,7 @@ from runtime.operations import MAX_PAGE
 from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson, said
 from runtime.tenants import Standing
 
-COLUMNS = ("tenant", "service", "waiting", "slots", "cap", "weight", "lag", "recent", "state", "noisy")
+COLUMNS = ("tenant", "service", "waiting", "slots", "cap", "weight", "lag", "recent", "state", "tier", "back", "noisy")
 POLICY_COLUMNS = ("for", "settings", "version", "since", "by", "reason")
 
 
@@ -61,6 +61,7 @@ def show_tenant(tenant: str, app: str | None, url: str | None, *, as_json: bool)
         return
     _show_standings(StandingsJson(found.standings))
     _show_policies(found)
+    _show_moves(found)
 
 
 def _show_standings(found: StandingsJson) -> None:
@@ -84,6 +85,8 @@ def _row(one: Standing) -> tuple[object, ...]:
         lag,
         recent,
         held,
+        one.tier,
+        one.reenqueued,
         one.noisy,
     )
 
@@ -94,6 +97,25 @@ def _show_policies(found: TenantJson) -> None:
     if found.policies:
         click.echo()
         show(table(POLICY_COLUMNS, map(_policy_row, found.policies), whole=("for",)))
+
+
+def _show_moves(found: TenantJson) -> None:
+    if found.moves:
+        columns = ("moved", "service", "from tier", "to", "slots", "others waiting", "for")
+        rows = [
+            (
+                moment(move.at),
+                move.service,
+                move.from_tier,
+                move.to_tier,
+                f"{move.slots} of {move.of_slots}",
+                move.tenants_waiting,
+                f"{move.seconds:.1f} s",
+            )
+            for move in found.moves
+        ]
+        click.echo()
+        show(table(columns, rows, whole=("moved",)))
 
 
 def _policy_row(policy: PolicyJson) -> tuple[object, ...]:

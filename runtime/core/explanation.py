@@ -17,6 +17,7 @@ Cause = Literal[
     "in-log",
     "service-held",
     "hold",
+    "flow-control",
     "key-order",
     "tenant-cap",
     "quota",
@@ -28,7 +29,7 @@ Cause = Literal[
 """no-owner: no process runs the service for its shard. backoff: it waits for its delay or its next attempt. in-log: it
 is not in the window of its tenant yet. hold: its tenant is paused, quarantined or broken off. key-order: an earlier
 event of its key is not done. quota: its tenant is throttled. recording: too many outcomes wait for the disk. turn:
-others are before it."""
+others are before it. flow-control: it was put at the back of the queue."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is in the window of its tenant."""
     service_hold: str | None = None
     holds: frozenset[str] = frozenset()
+    put_back: bool = False
+    """Whether flow control put it at the back of the queue."""
     blocked_by_key: bool = False
     ahead: int = 0
     """Events of its tenant that are before it, those of its key included."""
@@ -98,6 +101,9 @@ def reasons(facts: Facts) -> Iterator[Reason]:
         yield Reason("service-held", f"the service is {facts.service_hold}")
     for hold in sorted(facts.holds):
         yield Reason("hold", f"its tenant is held: {hold}")
+    if facts.put_back:
+        yield Reason("flow-control", "most of the queue was its tenant's, so it went to the back")
+        return
     if not facts.loaded:
         yield Reason("in-log", "its tenant's window is full of earlier events; it is read when they have been started")
         return

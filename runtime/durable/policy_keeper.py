@@ -63,9 +63,10 @@ class PolicyKeeper:
 
     async def follow(self) -> None:
         """Do what is done every second."""
-        now = self._clock.monotonic()
-        for service in self._services.values():
-            service.recent.observe(now, service.fair.tenants())
+        services = self._services.values()
+        changed = [each.usage.observe(each.fair, each.definition.slots, self._clock) for each in services]
+        if any(changed):
+            self._apply()
         if await self._store.version() != self._version:
             await self._load()
         if self._limits.active:

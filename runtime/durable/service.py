@@ -13,9 +13,9 @@ from actors.state import state_of
 from runtime.cells.cell import Cell
 from runtime.context import Emitter
 from runtime.core.fair_share import FairShare
+from runtime.core.flow_control import make_share
 from runtime.core.policy import Scope
 from runtime.core.policy_book import PolicyBook
-from runtime.core.recent_use import RecentUse
 from runtime.core.slot_account import SlotAccount
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
@@ -25,6 +25,7 @@ from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
 from runtime.durable.instances import Instances
 from runtime.durable.service_terms import ServiceTerms
+from runtime.durable.service_usage import ServiceUsage
 from runtime.durable.set_aside import SetAside
 from runtime.durable.slots import Slots
 from runtime.durable.stateful_chunk import StatefulChunkRun
@@ -65,7 +66,9 @@ class Service:
         self._explained = explained
         self._on_exit: Callable[[BaseException | None], None] | None = None
         cost = definition.slots_per_event
-        self._fair: FairShare[Entry] = FairShare(slots_per_entry=cost, wake=self._pump_soon)
+        self._fair: FairShare[Entry] = make_share(
+            machinery.profile.examined_entries, slots_per_entry=cost, wake=self._pump_soon
+        )
         self.breakers = (
             TenantBreakers(definition.name, definition.breaker, machinery.clock, self.hold, self.release)
             if definition.breaker is not None
@@ -76,7 +79,7 @@ class Service:
         self.slots = Slots(definition.slots, cost, self._pump_soon)
         self._runs: list[ChunkRun | None] = []
         self._terms = ServiceTerms(definition)
-        self.recent = RecentUse()
+        self.usage = ServiceUsage(definition.name, machinery.profile)
         self._pumping = False
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -201,7 +204,7 @@ class Service:
 
     def apply(self, book: PolicyBook, accounts: Mapping[str, SlotAccount]) -> None:
         """Serve the tenants on the terms of the book from now on, what waits included."""
-        self._terms.apply(self._fair, book, accounts)
+        self._terms.apply(self._fair, book, accounts, self.usage.caps)
         self.slots.set_terms(book.at(Scope(self.name)).slots, book.service_hold(self.name))
         self.pump()
 

@@ -18,6 +18,7 @@ from runtime.durable.admission import require_name
 from runtime.durable.policy_keeper import PolicyKeeper
 from runtime.durable.service import Service
 from runtime.durable.service_facts import facts_of
+from runtime.durable.service_usage import reenqueued
 from runtime.errors import InvalidInputError, UnknownServiceError
 from runtime.job_operations import JobOperations
 from runtime.machinery import Machinery
@@ -47,7 +48,7 @@ class TenantDesk:
             raise UnknownServiceError(f"no service is named {service!r}")
         found = [
             standing
-            for each in self._machinery.services.values()
+            for each in self._services()
             if service in {None, each.name}
             for standing in _standings(each, tenant)
         ]
@@ -56,9 +57,12 @@ class TenantDesk:
 
     def report(self, tenant: str) -> TenantReport:
         require_name("tenant", tenant)
+        moves = [move for each in self._services() for move in each.usage.moves if move.tenant == tenant]
         policies = [each for each in self.policies() if each.scope.tenant == tenant]
         standings = self.standings(service=None, tenant=tenant, limit=MAX_PAGE)
-        return TenantReport(tenant=tenant, standings=standings, policies=policies, quota=self._quota(tenant))
+        return TenantReport(
+            tenant=tenant, standings=standings, policies=policies, moves=moves, quota=self._quota(tenant)
+        )
 
     def policies(self) -> list[PolicyInForce]:
         return [self._in_force(scope) for scope in sorted(self._book.scopes(), key=str)]
@@ -114,6 +118,9 @@ class TenantDesk:
         throttled = event.tenant in self._book.throttled
         return msgspec.structs.replace(facts, owned=owned, due_in=due_in, throttled=throttled)
 
+    def _services(self) -> Collection[Service]:
+        return self._machinery.services.values()
+
     def _quota(self, tenant: str) -> QuotaUse | None:
         quota = self._book.of_tenant(tenant).quota
         if quota is None:
@@ -132,7 +139,7 @@ def _standings(service: Service, tenant: str | None) -> Iterator[Standing]:
     for share in shares:
         if tenant not in {None, share.tenant}:
             continue
-        terms, part = fair.terms(share.tenant), service.recent.part(share.tenant)
+        terms, part = fair.terms(share.tenant), service.usage.recent.part(share.tenant)
         others = waiting - (share.waiting > 0)
         yield Standing(
             service=service.name,
@@ -141,6 +148,8 @@ def _standings(service: Service, tenant: str | None) -> Iterator[Standing]:
             holds=sorted(terms.holds),
             slots_part=share.slots / filled if filled else 0.0,
             recent_part=part,
+            tier=service.usage.tier(share.tenant),
+            reenqueued=reenqueued(fair, share.tenant),
             noisy=noisy_reason(share, filled=filled, recent_part=part, others_waiting=others),
         )
 

@@ -11,7 +11,9 @@ import pytest
 
 from actors import Actor, SpecError
 from runtime import App, Enqueue, Running, Settings
+from runtime.core.fair_usage import Tiers
 from runtime.core.policy import Policy, Scope
+from runtime.core.profile import Profile
 from runtime.errors import ClosedError, InvalidInputError, LimitError
 from tests.apps import run, url_of
 from tests.postgres import Server
@@ -323,3 +325,50 @@ class TestLimits:
                 await app.enqueue("work", Job(), tenant="bee")
             assert caught.value.retry_after_seconds == pytest.approx(2.0, rel=0.3)
             await finish(running)
+
+
+class TestProfiles:
+    async def test_flow_control_puts_a_running_majority_back_counts_it_and_loses_nothing(
+        self, database: Server
+    ) -> None:
+        app = app_of(slots=1)
+        app.profile("salesforce")
+        async with run(app, database) as running:
+            await fill(app, "acme", 3)
+            await fill(app, "acme", 4)
+            event = await app.enqueue("work", Job(), tenant="acme")
+            [standing] = running.operations.tenants.standings(service="work", tenant="acme", limit=5)
+            assert standing.reenqueued == 5
+            explained = await running.operations.tenants.explain(event)
+            assert [reason.cause for reason in explained.reasons] == ["flow-control"]
+            await finish(running)
+            assert len(Worker.started) == 8
+
+    async def test_a_tenant_that_dominates_is_capped_and_its_move_is_kept(self, database: Server) -> None:
+        app = app_of(slots=8)
+        app.profile(Profile(tiers=Tiers(down_seconds=1e-6, up_seconds=1e-6)))
+        async with run(app, database) as running:
+            await fill(app, "acme", 20)
+            await fill(app, "bee", 1)
+            for _ in range(2):
+                await running.policies.follow()
+            report = running.operations.tenants.report("acme")
+            assert (report.moves[0].from_tier, report.moves[0].to_tier) == (0, 1)
+            assert report.standings[0].cap == 2
+            assert (report.moves[0].slots, report.moves[0].tenants_waiting) == (8, 1)
+            await finish(running)
+            for _ in range(4):
+                await running.policies.follow()
+            assert running.operations.tenants.report("acme").standings[0].cap is None
+
+    async def test_the_daily_quota_of_the_profile_holds_unless_another_is_set(self, database: Server) -> None:
+        app = app_of()
+        app.profile("salesforce")
+        app.tenant("acme", licences=2_000)
+        async with run(app, database) as running:
+            quotas = [running.operations.tenants.report(tenant).quota for tenant in ("acme", "bee")]
+            assert [quota.quota for quota in quotas if quota] == [400_000, 250_000]
+
+    def test_a_profile_that_does_not_exist_is_refused(self) -> None:
+        with pytest.raises(SpecError, match="unfair"):
+            app_of().profile("unfair")

@@ -32,6 +32,7 @@ app.service(
     breaker=Breaker(window=50, ratio=0.8, pause_seconds=10.0, max_pause_seconds=60.0),
 )
 services: Mapping[str, ServiceDefinition] = app.services
+app.profile("salesforce")
 app.limits("answers", backlog=10)
 
 

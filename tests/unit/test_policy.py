@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from actors.errors import SpecError
-from runtime.configuration import read_policies, with_file
+from runtime.configuration import read_file, with_file
 from runtime.core.policy import Policy, Scope, require_policy
 from runtime.core.policy_book import PolicyBook, Share
+from runtime.core.profile import FAIR, SALESFORCE
 from runtime.errors import InvalidInputError
 
 ACME = Scope(None, "acme")
@@ -114,7 +115,7 @@ class TestFile:
     def read(self, folder: Path, text: str) -> dict[Scope, Policy]:
         path = folder / "postroom.toml"
         path.write_text(text, encoding="utf-8")
-        return read_policies(path)
+        return read_file(path)[1]
 
     def test_each_table_is_a_scope(self, tmp_path: Path) -> None:
         assert self.read(tmp_path, FILE) == {
@@ -143,16 +144,26 @@ class TestFile:
 
     def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match=r"config: .*nothing\.toml"):
-            read_policies(tmp_path / "nothing.toml")
+            read_file(tmp_path / "nothing.toml")
 
     def test_it_is_laid_over_what_the_app_says(self, tmp_path: Path) -> None:
         path = tmp_path / "postroom.toml"
         path.write_text("[tenants.acme]\nweight = 2", encoding="utf-8")
-        assert with_file({ACME: Policy(weight=1.0, slots=3)}, path, []) == {
-            ACME: Policy(weight=2.0, slots=3),
-            Scope(): Policy(),
+        assert with_file(FAIR, {ACME: Policy(weight=1.0, slots=3)}, path, []).policies == {
+            ACME: Policy(weight=2.0, slots=3)
         }
 
     def test_a_service_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(SpecError, match="'mial'"):
-            with_file({Scope("mial"): Policy(rate=1.0)}, None, ["mail"])
+            with_file(FAIR, {Scope("mial"): Policy(rate=1.0)}, None, ["mail"])
+
+    def test_a_profile_named_in_it_brings_its_policies_below_those_of_the_app(self, tmp_path: Path) -> None:
+        path = tmp_path / "postroom.toml"
+        path.write_text('profile = "salesforce"', encoding="utf-8")
+        made = with_file(FAIR, {EVERY: Policy(slots=3)}, path, [])
+        assert made.profile == SALESFORCE
+        assert made.policies == {EVERY: Policy(slots=3, daily_quota=250_000)}
+
+    def test_a_profile_that_does_not_exist_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidInputError, match="there are fair, salesforce"):
+            self.read(tmp_path, 'profile = "unfair"')
