@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Coroutine
 from contextvars import Context
 from types import CoroutineType
@@ -24,7 +23,7 @@ from runtime.cells.mailbox import Mail, MailboxStatistics
 from runtime.cells.place import BUSY, DEFAULT_SUPERVISION, IDLE, NEW, READY
 from runtime.cells.refs import CellRef
 from runtime.cells.rest import CellRest
-from runtime.cells.run_queue import MAX_MAILBOXES, Runner
+from runtime.cells.run_queue import Runner
 from runtime.cells.state import Record
 from runtime.cells.within import within
 from runtime.tree import TreeNode
@@ -63,14 +62,18 @@ class Cell(CellRest):
             raise ActorStoppedError(f"{self.path} has stopped")
         mail, queue, limit = self.mail, self.queue, self.limit
         if mail is None:
-            mail = self.mail = queue.mailboxes.pop() if queue.mailboxes else deque()
-        if limit is not None and (limit.senders or len(mail) >= limit.capacity) and not whatever_room:
+            mail = self.mail = queue.spare_mailbox
+            if mail is None:
+                mail = self.mail = queue.take_mailbox()
+            else:
+                queue.spare_mailbox = None
+        elif limit is not None and (limit.senders or len(mail) >= limit.capacity) and not whatever_room:
             self._overflow(item)
             return
         mail.append(item)
         if self.state is IDLE or self.state is NEW:
             self.state = READY
-            if limit is None:
+            if self.direct:
                 self.inbox = mail
             queue.ready.append(self)
             if queue.lead is None:
@@ -141,7 +144,9 @@ class Cell(CellRest):
     # At work
 
     # One function, as each call on this path costs a tenth of a message.
-    async def drain(self, limit: int, runner: Runner, context: Context) -> int:  # noqa: C901, PLR0912, PLR0915
+    async def drain(  # noqa: C901, PLR0912, PLR0915
+        self, limit: int, runner: Runner, context: Context, failure: tuple[Any, BaseException] | None = None
+    ) -> int:
         self.runner = runner
         self.state = BUSY
         hang = None
@@ -150,9 +155,15 @@ class Cell(CellRest):
         base, methods = self.base, self.methods
         handled, changed = 0, False
         try:
+            if failure is not None:
+                handled = 1
+                await self._broke_off(*failure)
+                changed = context != base or runner.cancelling() > 0
             while True:
                 if self.control or self.instance is None:
                     await self.attend()
+                if changed:
+                    break
                 instance, mail = self.instance, self.mail
                 if instance is None or (mail is None and self.adopted is None):
                     break
@@ -180,11 +191,8 @@ class Cell(CellRest):
                         if context != base or runner.cancelling():
                             changed = True
                             break
-                except asyncio.CancelledError as error:
-                    await self._cancelled(item, error)
-                    changed = context != base or runner.cancelling() > 0
-                except Exception as error:  # noqa: BLE001 # supervision is about whatever a handler raises
-                    await self._failed(item, error)
+                except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 # whatever a handler raises
+                    await self._broke_off(item, error)
                     changed = context != base or runner.cancelling() > 0
                 if not self.control and (changed or not mail or handled >= limit):
                     break
@@ -203,8 +211,8 @@ class Cell(CellRest):
             else:
                 self.state = IDLE
                 self.inbox = self.mail = None
-                if mail is not None and len(queue.mailboxes) < MAX_MAILBOXES:
-                    queue.mailboxes.append(mail)
+                if mail is not None:
+                    queue.keep_mailbox(mail)
         return -1 if changed else handled or 1
 
     async def _read(self, instance: Actor, letter: Letter) -> None:
@@ -234,6 +242,9 @@ class Cell(CellRest):
                 result = await result
         instance._context = usual
         mail.succeed(result)
+
+    def _broke_off(self, item: Any, error: BaseException) -> Coroutine[Any, Any, None]:
+        return self._cancelled(item, error) if isinstance(error, asyncio.CancelledError) else self._failed(item, error)
 
     async def _cancelled(self, item: Any, error: asyncio.CancelledError) -> None:
         cut, self.cut = self.cut, None

@@ -41,7 +41,7 @@ class CellLife(CellPlace):
 
     def wake(self) -> None:
         self.state = READY
-        self.inbox = self.mail if self.limit is None else None
+        self.inbox = self.mail if self.direct else None
         self.queue.schedule(cast("Any", self))
 
     # Beginning and ending, from outside
@@ -123,7 +123,7 @@ class CellLife(CellPlace):
             if self.mail is None:
                 self.mail = deque()
                 if self.state is READY or self.state is BUSY:
-                    self.inbox = self.mail if self.limit is None else None
+                    self.inbox = self.mail if self.direct else None
             self.mail.extendleft(reversed(messages))
 
     def become_stopped(self, reason: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -41,6 +42,7 @@ class CellPlace:
         "clock",
         "control",
         "cut",
+        "direct",
         "handled",
         "inbox",
         "instance",
@@ -115,6 +117,8 @@ class CellPlace:
         """The mailbox, where a message can be put without further ado; None where `accept` has to see to it."""
         self.mail: deque[Any] | None = None
         self.limit = MailboxLimit(mailbox) if mailbox is not None else None
+        self.direct = mailbox is None and supervision.hang_seconds == math.inf and run_queue.development is None
+        """Whether messages can be put into the mailbox and handled without further ado."""
         self.control: deque[Any] | None = None
         self.instance: Actor | None = None
         self.children: Children | None = None

@@ -6,9 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import Context, ContextVar
+from typing import cast
 
 import pytest
 
+from runtime.cells.cell import Cell
 from runtime.cells.run_queue import MAX_PARKED, Runner, RunQueue
 
 Job = Callable[[], Awaitable[None]]
@@ -16,6 +18,8 @@ Job = Callable[[], Awaitable[None]]
 
 class Worker:
     """Runs jobs one at a time, as an actor handles messages."""
+
+    inbox = None
 
     def __init__(self, queue: RunQueue) -> None:
         self._queue = queue
@@ -27,7 +31,7 @@ class Worker:
         self._jobs.append(job)
         if not self._scheduled:
             self._scheduled = True
-            self._queue.schedule(self)
+            self._queue.schedule(cast("Cell", self))
 
     async def drain(self, limit: int, runner: Runner, context: Context) -> int:
         handled = 0
@@ -42,7 +46,7 @@ class Worker:
             self.batches.append(handled)
             self._scheduled = bool(self._jobs)
             if self._scheduled:
-                self._queue.ready.append(self)
+                self._queue.ready.append(cast("Cell", self))
 
 
 @pytest.fixture
