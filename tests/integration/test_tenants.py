@@ -108,7 +108,7 @@ class TestHttp:
         ("body", "field"),
         [
             ({"tenant": "acme", "set": {"weight": -1}}, "weight"),
-            ({"tenant": "acme", "set": {"speed": 1}}, "speed"),
+            ({"tenant": "acme", "set": {"speed": 1}}, "set.speed"),
             ({"service": "mail", "set": {"slots": 1}}, "service"),
             ({"tenant": "acme", "reset": ["speed"]}, "reset"),
             ({"tenant": "a\u0000b", "set": {"slots": 1}}, "tenant"),
