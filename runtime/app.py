@@ -26,7 +26,8 @@ from runtime.durable.outbox import posted_of
 from runtime.errors import InvalidInputError, RuntimeFaultError
 from runtime.extension import Extension
 from runtime.job import Job
-from runtime.running import RESERVED, Running
+from runtime.parts import PART_NAMES
+from runtime.running import Running
 from runtime.settings import Settings
 from runtime.store.outbox import SqlConnection
 from runtime.store.port import AppStore
@@ -97,7 +98,7 @@ class App:
         check_tree(spec)
         if not NAME.fullmatch(spec.name):
             raise SpecError("name", f"{spec.name!r} must be a lower-case word of at most 63 letters, digits, - or _")
-        if spec.name in RESERVED or any(spec.name == tree.name for tree in self._trees):
+        if spec.name in PART_NAMES or any(spec.name == tree.name for tree in self._trees):
             raise SpecError("name", f"a part of the app is named {spec.name!r} already; name the tree otherwise")
         self._trees.append(spec)
         return spec

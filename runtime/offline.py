@@ -18,7 +18,7 @@ from runtime.errors import InvalidInputError, StoreError
 from runtime.opening import open_store
 from runtime.operations import DeadLetterOperations
 from runtime.settings import Settings
-from runtime.store.membership import Profile
+from runtime.store.membership import MemberProfile
 from runtime.store.records import Entry, Event
 
 
@@ -35,7 +35,7 @@ async def offline_operations(settings: Settings) -> AsyncIterator[DeadLetterOper
         if server is not None:
             await server.start()
         await store.open()
-        await store.join(uuid.uuid4(), Profile(label=own_label("postroom"), passive=True))
+        await store.join(uuid.uuid4(), MemberProfile(label=own_label("postroom"), passive=True))
         yield DeadLetterOffice(
             store,
             SystemClock(),

@@ -22,6 +22,26 @@ async def for_ever() -> None:
     await asyncio.Event().wait()
 
 
+PART_NAMES = frozenset(
+    (
+        *(
+            "postgres",
+            "store",
+            "retention",
+            "journal",
+            "delays",
+            "aborts",
+            "outbox",
+            "refill",
+            "watermarks",
+            "suspects",
+        ),
+        *("pulse", "policies", "services", "extensions", "members", "moves", "http"),
+    )
+)
+"""Names of the runtime's own parts."""
+
+
 class Part:
     """A part with a beginning, work, and an end.
 

@@ -51,7 +51,7 @@ from runtime.opening import open_store
 from runtime.operations import Operations, Readiness, Receipt
 from runtime.parts import Part
 from runtime.settings import SECONDS_PER_DAY, Settings
-from runtime.store.membership import Profile
+from runtime.store.membership import MemberProfile
 from runtime.store.port import AppStore
 from runtime.store.records import Batch, Delayed, Event
 from runtime.supervision.child import Child, ChildSpec
@@ -64,25 +64,6 @@ ROOT_INTENSITY = Intensity(max_restarts=5, period_seconds=10.0)
 SERVICES_INTENSITY = Intensity(max_restarts=3, period_seconds=10.0)
 PART = Supervision(shutdown_seconds=10.0)
 STOP_SECONDS = 60.0
-RESERVED = frozenset(
-    {
-        "postgres",
-        "store",
-        "retention",
-        "journal",
-        "delays",
-        "aborts",
-        "outbox",
-        "refill",
-        "watermarks",
-        "suspects",
-        "policies",
-        "services",
-        "extensions",
-        "http",
-    }
-)
-"""Names of the runtime's own parts."""
 HTTP_STOP_SECONDS = 5.0
 
 
@@ -132,7 +113,7 @@ class Running:
         self.keeper = LeaseKeeper(
             self.store,
             self.incarnation,
-            Profile(label=own_label(name)),
+            MemberProfile(label=own_label(name)),
             tables,
             settle=self.membership.settle,
             unclean=self.membership.unclean,

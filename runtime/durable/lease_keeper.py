@@ -10,7 +10,7 @@ from uuid import UUID
 from runtime.core.supervision_errors import describe
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.errors import StoreError, StoreUnavailableError, TablesError
-from runtime.store.membership import Profile
+from runtime.store.membership import MemberProfile
 from runtime.store.port import AppStore
 
 LOGGER = logging.getLogger("postroom.store")
@@ -30,7 +30,7 @@ class LeaseKeeper:
         self,
         store: AppStore,
         incarnation: UUID,
-        profile: Profile,
+        profile: MemberProfile,
         tables: Sequence[str],
         *,
         settle: Callable[[], Awaitable[None]],

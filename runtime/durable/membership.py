@@ -19,7 +19,7 @@ from runtime.durable.hand_over import HandOver
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.errors import CommitUnknownError, LeaseHeldError, LeaseLostError, StoreUnavailableError
 from runtime.machinery import Machinery
-from runtime.store.membership import Member, Profile, Taken
+from runtime.store.membership import Member, MemberProfile, Taken
 
 LOGGER = logging.getLogger("postroom.members")
 
@@ -128,7 +128,7 @@ class Membership:
             return
         with contextlib.suppress(StoreUnavailableError, TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
-                await self._store.join(self._incarnation, Profile(label=own_label(self._app), passive=True))
+                await self._store.join(self._incarnation, MemberProfile(label=own_label(self._app), passive=True))
                 while shards := self._machinery.backlog.shards:
                     await self._hand_over.give_up(len(shards))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runtime.store.port import Store
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
+class MemberProfile(msgspec.Struct, frozen=True, kw_only=True):
     """How a process presents itself. A passive one writes events and takes no shards."""
 
     label: str = ""

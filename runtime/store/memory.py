@@ -18,7 +18,7 @@ from runtime.errors import (
     StoreUnavailableError,
 )
 from runtime.store.audit import AuditEntry, AuditFilter
-from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
+from runtime.store.membership import Arrival, Member, MemberProfile, Taken, acquire
 from runtime.store.memory_aborts import MemoryAborts
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_database import MemoryDatabase
@@ -140,7 +140,7 @@ class MemoryStore:
             del sessions[incarnation]
         self._session_ended.set()
 
-    async def join(self, incarnation: UUID, profile: Profile | None = None) -> Lease:
+    async def join(self, incarnation: UUID, profile: MemberProfile | None = None) -> Lease:
         members = self._opened().members
         known = self._lease is not None and self._lease.incarnation == incarnation
         self._lease = members.join(incarnation, profile, known=known)

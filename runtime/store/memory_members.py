@@ -9,7 +9,7 @@ import msgspec
 
 from runtime.core.lease import DEFAULT_SHARDS, Lease, shard_of
 from runtime.errors import LeaseLostError
-from runtime.store.membership import Arrival, Member, Profile, Taken
+from runtime.store.membership import Arrival, Member, MemberProfile, Taken
 from runtime.store.records import Entry, Event
 
 LOST = "this process was taken for dead, and others own its shards since; start anew"
@@ -27,7 +27,7 @@ class MemoryMembers:
         self._unclean: set[int] = set()
         self._epoch = 0
 
-    def join(self, incarnation: UUID, profile: Profile | None, *, known: bool) -> Lease:
+    def join(self, incarnation: UUID, profile: MemberProfile | None, *, known: bool) -> Lease:
         """Add a member, or begin a new epoch of one that is `known`."""
         if known:
             self.renew(incarnation)

@@ -11,7 +11,7 @@ from runtime.core.lease import Lease
 from runtime.store.aborts import AbortStore
 from runtime.store.audit import AuditStore
 from runtime.store.job_port import JobStore
-from runtime.store.membership import Arrival, Member, Profile, Taken
+from runtime.store.membership import Arrival, Member, MemberProfile, Taken
 from runtime.store.outbox import OutboxStore
 from runtime.store.policies import PolicyStore
 from runtime.store.records import (
@@ -109,7 +109,7 @@ class Store(Protocol):
         """Give the lease and all connections back. Safe twice and before `open`."""
         ...
 
-    async def join(self, incarnation: UUID, profile: Profile | None = None) -> Lease:
+    async def join(self, incarnation: UUID, profile: MemberProfile | None = None) -> Lease:
         """Become a member, who may append events, with what it owns: nothing at first. Begins a new epoch.
 
         To be called again when the session is lost, or for another profile.

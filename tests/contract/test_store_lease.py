@@ -7,7 +7,7 @@ import pytest
 
 from runtime.core.lease import DEFAULT_SHARDS, shard_of
 from runtime.errors import LeaseLostError
-from runtime.store.membership import Arrival, Profile
+from runtime.store.membership import Arrival, MemberProfile
 from runtime.store.records import Batch, Delayed, OutcomeKind
 from tests.contract.conftest import Backend
 from tests.records import NOW, died, done, make_event, make_events
@@ -42,7 +42,7 @@ async def test_who_left_is_no_member_and_writes_nothing(backend: Backend) -> Non
 
 async def test_a_member_shows_that_it_lives_and_whether_its_session_does(backend: Backend) -> None:
     first = await backend.open_store(lease=False)
-    await first.join(uuid4(), Profile(label="one", url="http://127.0.0.1:1", passive=True))
+    await first.join(uuid4(), MemberProfile(label="one", url="http://127.0.0.1:1", passive=True))
     second = await backend.open_store()
     await first.beat(NOW, 7)
     one, two = await second.members()

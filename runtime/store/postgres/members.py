@@ -12,7 +12,7 @@ from uuid import UUID
 
 from runtime.core.lease import DEFAULT_SHARDS, Lease
 from runtime.errors import LeaseLostError
-from runtime.store.membership import Arrival, Member, Profile, Taken
+from runtime.store.membership import Arrival, Member, MemberProfile, Taken
 from runtime.store.postgres.fence import Fence
 from runtime.store.postgres.pool import Connection, Pool
 from runtime.store.postgres.session import Session
@@ -32,13 +32,13 @@ class Members:
         self._fence = fence
         self._session = Session(pool.address, statements)
 
-    async def join(self, incarnation: UUID, profile: Profile | None) -> Lease:
+    async def join(self, incarnation: UUID, profile: MemberProfile | None) -> Lease:
         """Raises as `Store.join` does."""
         known = self._fence.lease
         if known is not None and known.incarnation == incarnation:
             await self._session.hold(anew=False)
             return await self.renew(profile)
-        profile = profile or Profile()
+        profile = profile or MemberProfile()
         number = await self._session.hold(anew=known is not None)
         async with self._pool.transaction() as connection:
             await self._wait_writers(connection)
@@ -50,7 +50,7 @@ class Members:
             self._fence.lease = await self._lease(connection, incarnation, epoch)
         return self._fence.lease
 
-    async def renew(self, profile: Profile | None = None) -> Lease:
+    async def renew(self, profile: MemberProfile | None = None) -> Lease:
         """Begin a new epoch, which fences whatever was sent in the one before and has not been committed.
 
         Raises:

@@ -7,7 +7,7 @@ from importlib import resources
 from uuid import UUID
 
 from runtime.core.lease import Lease
-from runtime.store.membership import Arrival, Member, Profile, Taken, acquire
+from runtime.store.membership import Arrival, Member, MemberProfile, Taken, acquire
 from runtime.store.places import has_all_events, own_places
 from runtime.store.postgres.aborts import PostgresAborts
 from runtime.store.postgres.audit import PostgresAudit
@@ -122,7 +122,7 @@ class PostgresStore:
         await self._system.close()
         await self._members.close()
 
-    async def join(self, incarnation: UUID, profile: Profile | None = None) -> Lease:
+    async def join(self, incarnation: UUID, profile: MemberProfile | None = None) -> Lease:
         return await self._members.join(incarnation, profile)
 
     async def acquire_lease(self, incarnation: UUID) -> Lease:
