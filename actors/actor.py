@@ -88,6 +88,13 @@ class Actor(Generic[M_contra]):
         """A word for the durable state, asked when it is saved, by which the states of a service can be listed."""
         return None
 
+    def state_ended(self) -> bool:
+        """Whether the durable state has come to its end, asked when it is saved.
+
+        It is dropped when it has not been saved for `Settings.retention_days`; all others stay for ever.
+        """
+        return False
+
     async def on_start(self) -> None:
         """Run before the first message, at each start and restart. An exception is a failed start."""
 

@@ -30,6 +30,7 @@ from sagas.machine import (
     StartChild,
     Status,
     Tell,
+    Undone,
     Wake,
     begin,
     handle,
@@ -59,6 +60,9 @@ class Coordinator(Actor):
     def state_label(self) -> str | None:
         instance = self.state.instance
         return None if instance is None else label_of(instance.saga, instance.status)
+
+    def state_ended(self) -> bool:
+        return self.state.instance is not None and self.state.instance.ended
 
     async def begin(self, message: Begin) -> None:
         if self.state.instance is not None:
@@ -97,6 +101,10 @@ class Coordinator(Actor):
 
     async def _take(self, event: Event) -> None:
         instance = self.state.instance
+        if isinstance(event, Undone) and instance is None:
+            gone = "its history is no longer kept, so that it cannot be undone"
+            self._tell(event.parent, Failed(event.place, event.attempt, gone, permanent=True))
+            return
         if instance is None:
             self.ctx.log.warning("%s is told to a saga that has not begun", type(event).__name__)
             return

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from itertools import islice
 from typing import Any, Protocol
 
+from actors.actor import Actor
 from actors.errors import StateError, UnreadableStateError
 from actors.state import read_state, state_of
 from runtime.definition import ServiceDefinition
@@ -102,14 +103,16 @@ class States:
             )
         return payload
 
-    def save(self, identity: Identity, payload: bytes, label: str | None, batch: Batch) -> bool:
+    def save(self, identity: Identity, payload: bytes, actor: Actor, batch: Batch) -> bool:
         """Put the state that an event leaves into its batch; False if it is what it was."""
         saved = (self._spec.version, payload)
         if self._known.get(identity) == saved:
             return False
         self._known[identity] = saved
         self._uncommitted.add(identity)
-        batch.extra().states.append(StoredState(self._service, *identity, *saved, self._now(), label))
+        batch.extra().states.append(
+            StoredState(self._service, *identity, *saved, self._now(), actor.state_label(), actor.state_ended())
+        )
         return True
 
     def committed(self, identities: Iterable[Identity]) -> None:

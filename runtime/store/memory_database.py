@@ -140,6 +140,9 @@ class MemoryDatabase:
         """Forget events older than a time that have ended; return how many entries."""
         self._signatures = {name: claim for name, claim in self._signatures.items() if claim.expires_at >= before}
         self.results = {job: value for job, value in self.results.items() if timestamp_of(job) >= before}
+        self.states = {
+            name: state for name, state in self.states.items() if not state.ended or state.saved_at >= before
+        }
         forgotten = 0
         for queue in self.queues.values():
             old = [entry for entry in queue.entries if self._has_aged(entry, queue, before)]

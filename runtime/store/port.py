@@ -274,6 +274,7 @@ class Store(Protocol):
     async def expire(self, before: float) -> int:
         """Drop the history of events whose id was made before a time, as far as all that lies with them has ended.
 
+        States that have ended and were saved before it go too.
         Returns how many pieces of the logs were dropped. Dead letters stay. Raises as `extend_log`.
         """
         ...

@@ -98,6 +98,8 @@ class StoredState(msgspec.Struct, frozen=True, gc=False):
     saved_at: float
     label: str | None = None
     """What lists of states can be filtered by, where the actor names it."""
+    ended: bool = False
+    """Whether it may be dropped with the history of its time."""
 
 
 class StateFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,6 +84,7 @@ class Undone(msgspec.Struct, frozen=True, tag=True):
 
     place: str
     attempt: int
+    parent: str
 
 
 Event = Done | Failed | Due | Signalled | Cancelled | Suspended | Resumed | Retried | Skipped | Repaired | Undone

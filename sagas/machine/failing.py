@@ -100,7 +100,8 @@ def send_undo(run: Run, place: str, activity: Activity) -> None:
     planned = run.plan[activity.node]
     activity.state, activity.error, activity.due_at, activity.timer = "sent", None, None, 0
     if isinstance(planned.node, SubSaga):
-        run.commands.append(Tell(run.child_id(place, activity.attempt), Undone(place, activity.attempt)))
+        undone = Undone(place, activity.attempt, run.instance.id)
+        run.commands.append(Tell(run.child_id(place, activity.attempt), undone))
         return
     try:
         compensation = run.plan.compensation(run, planned)

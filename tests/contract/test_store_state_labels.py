@@ -56,3 +56,17 @@ async def test_states_of_one_key_are_found_for_every_tenant(store: Store) -> Non
     found = await store.states_of_key("trips", "1")
     assert sorted((one.tenant, one.label) for one in found) == [("a", "open"), ("b", None)]
     assert await store.states_of_key("others", "1") == []
+
+
+async def test_states_that_have_ended_are_dropped_when_they_have_aged(store: Store) -> None:
+    ended = msgspec.structs.replace(state("1", "shut"), ended=True)
+    await write(store, ended, state("2", "open"), msgspec.structs.replace(ended, key="3", saved_at=NOW + 10))
+    await store.expire(NOW + 5)
+    assert await keys(store, "open", "shut") == [("a", "3"), ("a", "2")]
+
+
+async def test_a_state_that_goes_on_after_its_end_stays(store: Store) -> None:
+    await write(store, msgspec.structs.replace(state("1", "shut"), ended=True))
+    await write(store, state("1", "open"))
+    await store.expire(NOW + 5)
+    assert await keys(store, "open") == [("a", "1")]

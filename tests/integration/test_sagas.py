@@ -164,6 +164,25 @@ async def test_sagas_inside_sagas_are_undone_with_them(database: Server) -> None
     assert [(one.status, one.parent) for one in inside] == [("compensated", done.id)]
 
 
+async def test_sagas_that_have_ended_are_dropped_with_the_history_and_can_no_longer_be_undone(
+    database: Server,
+) -> None:
+    inner = three("inner").definition()
+    outer = Flow("outer").saga("sub", "inner").wait_signal("w", "go").definition()
+    app, sagas = app_with(inner, outer)
+    async with run(app, database) as running:
+        instance = await sagas.start("outer", tenant="t")
+        await until(sagas, instance, "waiting")
+        await running.store.expire(running.clock.now() + 60)
+        assert [one.saga for one in await sagas.list(SagaFilter())] == ["outer"]
+        await running.machinery.services["sagas"].stop(1.0)
+    app, sagas = app_with(inner, outer)
+    async with run(app, database):
+        await sagas.cancel(instance, by="ann")
+        parked = await until(sagas, instance, "parked")
+    assert "its history is no longer kept" in parked.activities["sub:undo"].error
+
+
 async def test_starting_twice_with_one_id_starts_one_saga(database: Server) -> None:
     app, sagas = app_with(step(Flow("one"), "a", 1).definition())
     async with run(app, database) as running:

@@ -80,6 +80,9 @@ class Reader(Actor[Line | CountLines]):
     def __init__(self) -> None:
         self.lines = 0
 
+    def state_ended(self) -> bool:
+        return self.lines == 0
+
     def state_label(self) -> str | None:
         return f"{self.lines} lines"
 

@@ -14,7 +14,7 @@ Statement = tuple[str, Sequence[Any]]
 
 
 def state_columns(extras: Extras, queues: QueueIds) -> Columns:
-    """queue, key, version, payload, saved_at, label: the last state of each actor, in one order for all writers."""
+    """The columns of `write_states`: the last state of each actor, in one order for all writers."""
     last: dict[tuple[int, str], StoredState] = {
         (queues[state.service, state.tenant], state.key): state for state in extras.states
     }
@@ -27,6 +27,7 @@ def state_columns(extras: Extras, queues: QueueIds) -> Columns:
         [state.payload for state in states],
         [state.saved_at for state in states],
         [state.label for state in states],
+        [state.ended for state in states],
     ]
 
 

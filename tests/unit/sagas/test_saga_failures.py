@@ -172,7 +172,7 @@ def test_a_saga_that_has_ended_is_undone_for_the_one_around_it() -> None:
     scene = Scene(Flow("f").step("a", "s", undo=undo("s")).definition(), parent=("p", "pay", 1))
     scene.done("a")
     assert scene.told == [Tell("p", Done("pay"))]
-    scene.happen(Undone("pay:undo", 1))
+    scene.happen(Undone("pay:undo", 1, "p"))
     scene.done("a:undo")
     assert scene.status == "compensated"
     assert scene.told[-1] == Tell("p", Done("pay:undo"))
@@ -182,7 +182,7 @@ def test_a_saga_past_its_pivot_says_that_it_cannot_be_undone() -> None:
     scene = Scene(Flow("f").step("a", "s", pivot=True).definition(), parent=("p", "pay", 1))
     scene.done("a")
     assert scene.told == [Tell("p", Done("pay", pivoted=True))]
-    scene.happen(Undone("pay:undo", 1))
+    scene.happen(Undone("pay:undo", 1, "p"))
     assert scene.status == "completed"
     assert scene.told[-1] == Tell("p", Failed("pay:undo", 1, "f is past its pivot", permanent=True))
 
