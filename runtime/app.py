@@ -19,8 +19,9 @@ from actors.ref import Ref
 from actors.supervisor_ref import SupervisorRef
 from actors.tree import SupervisorSpec, check_tree
 from runtime.collector import fewer_collections
+from runtime.configuration import with_file
 from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
-from runtime.core.profile import FAIR, Profile, profile_of
+from runtime.core.profile import FAIR, SchedulingProfile, profile_of
 from runtime.definition import NAME, ServiceDefinition
 from runtime.durable.outbox import posted_of
 from runtime.errors import InvalidInputError, RuntimeFaultError
@@ -124,7 +125,7 @@ class App:
         """
         self._set(Scope(service, name), settings)
 
-    def profile(self, profile: str | Profile) -> None:
+    def profile(self, profile: str | SchedulingProfile) -> None:
         """Choose the rules beside fair share: `fair`, which is the default, `salesforce`, or some of one's own.
 
         Raises:
@@ -158,13 +159,13 @@ class App:
         """
         if self._running is not None:
             raise RuntimeFaultError(f"{self.name} is running already")
+        settings = settings or Settings()
         self._running = running = Running(
             self.name,
             self._services,
             self._tables,
-            settings or Settings(),
-            policies=self._policies,
-            profile=self._profile,
+            settings,
+            configuration=with_file(self._profile, self._policies, settings.config, self._services),
             trees=self._trees,
             extensions=self._extensions,
             store=store,
@@ -219,8 +220,8 @@ class App:
             await running.store.outbox.put(connection, posted_of(event, delay_seconds))
             return event.id
         if signature is not None:
-            return (await running.accept(record, signature, wait_seconds)).id
-        await running.append_one(record, wait_seconds)
+            return (await running.intake.accept(record, signature, wait_seconds)).id
+        await running.intake.append_one(record, wait_seconds)
         return event.id
 
     async def submit(
@@ -240,7 +241,7 @@ class App:
         running = self._require_running()
         admission = running.admission
         event = admission.event(service, message, tenant=tenant, key=key, by=by, event_id=id, finalizer=finalizer)
-        receipt = await running.accept(admission.delayed(event, delay_seconds), signature)
+        receipt = await running.intake.accept(admission.delayed(event, delay_seconds), signature)
         return Job(receipt.id, running.operations.jobs, running, duplicate=receipt.duplicate)
 
     def job(self, job_id: UUID) -> Job:

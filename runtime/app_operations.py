@@ -99,4 +99,4 @@ class AppOperations(DeadLetterOffice):
             event_id=event_id,
             finalizer=finalizer,
         )
-        return await self._running.accept(admission.delayed(event, delay_seconds), signature)
+        return await self._running.intake.accept(admission.delayed(event, delay_seconds), signature)

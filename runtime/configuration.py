@@ -27,15 +27,18 @@ import msgspec
 
 from actors.errors import SpecError
 from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
-from runtime.core.profile import Profile, profile_of
+from runtime.core.profile import FAIR, SchedulingProfile, profile_of
 from runtime.errors import InvalidInputError
 
 TENANTS = "tenants"
 
 
 class Configuration(msgspec.Struct, frozen=True):
-    profile: Profile
+    profile: SchedulingProfile
     policies: dict[Scope, Policy]
+
+
+NOT_CONFIGURED = Configuration(FAIR, {})
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +49,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def with_file(
-    profile: Profile, policies: Mapping[Scope, Policy], path: Path | None, services: Collection[str]
+    profile: SchedulingProfile, policies: Mapping[Scope, Policy], path: Path | None, services: Collection[str]
 ) -> Configuration:
     """The app's profile and policies with those of a file laid over them.
 
@@ -71,7 +74,7 @@ def _laid_over(base: Mapping[Scope, Policy], policies: Mapping[Scope, Policy]) -
     return merged
 
 
-def read_file(path: Path) -> tuple[Profile | None, dict[Scope, Policy]]:
+def read_file(path: Path) -> tuple[SchedulingProfile | None, dict[Scope, Policy]]:
     """The profile of a file, if it names one, and its policies by their scopes. Raises InvalidInputError."""
     try:
         read = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)

@@ -19,7 +19,7 @@ from runtime.cells.children import spawn_child
 from runtime.cells.place import DEFAULT_SUPERVISION
 from runtime.cells.refs import LocalRef
 from runtime.cells.run_queue import RunQueue
-from runtime.core.profile import Profile
+from runtime.core.profile import SchedulingProfile
 from runtime.durable.aborts import Skips
 from runtime.durable.admission import Admission
 from runtime.durable.backlog import Backlog
@@ -47,7 +47,7 @@ class Machinery(msgspec.Struct, kw_only=True):
     journal: Journal
     backlog: Backlog
     gate: Gate
-    profile: Profile
+    profile: SchedulingProfile
     delays: Delays
     admission: Admission
     emissions: Emissions

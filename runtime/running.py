@@ -7,22 +7,18 @@ import random
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from actors.context import Clock
 from actors.database import Database
-from actors.job import Signature
 from actors.spec import Intensity, Supervision
 from actors.tree import SupervisorSpec
 from runtime.app_operations import AppOperations
 from runtime.cells.run_queue import RunQueue
 from runtime.clock import SystemClock
-from runtime.configuration import with_file
+from runtime.configuration import NOT_CONFIGURED, Configuration
 from runtime.core.limits import Limits
-from runtime.core.policy import Policy, Scope
 from runtime.core.policy_book import PolicyBook
-from runtime.core.profile import FAIR, Profile
 from runtime.definition import ServiceDefinition
 from runtime.durable.aborts import Aborts, Skips
 from runtime.durable.admission import Admission, limits_of
@@ -33,6 +29,7 @@ from runtime.durable.emissions import Emissions
 from runtime.durable.gate import Gate
 from runtime.durable.grants import Grants
 from runtime.durable.ids import IdSource
+from runtime.durable.intake import Intake
 from runtime.durable.journal import Journal
 from runtime.durable.lease_keeper import LeaseKeeper
 from runtime.durable.membership import LOST, Membership, own_label
@@ -48,12 +45,12 @@ from runtime.extension import Extension
 from runtime.http import HttpServer
 from runtime.machinery import Machinery
 from runtime.opening import open_store
-from runtime.operations import Operations, Readiness, Receipt
+from runtime.operations import Operations, Readiness
 from runtime.parts import Part
 from runtime.settings import SECONDS_PER_DAY, Settings
 from runtime.store.membership import MemberProfile
 from runtime.store.port import AppStore
-from runtime.store.records import Batch, Delayed, Event
+from runtime.store.records import Batch
 from runtime.supervision.child import Child, ChildSpec
 from runtime.supervision.supervisor import Supervisor
 from runtime.tree import TreeNode
@@ -84,8 +81,7 @@ class Running:
         tables: Sequence[str],
         settings: Settings,
         *,
-        policies: Mapping[Scope, Policy] = MappingProxyType({}),
-        profile: Profile = FAIR,
+        configuration: Configuration = NOT_CONFIGURED,
         trees: Sequence[SupervisorSpec] = (),
         extensions: Sequence[Extension] = (),
         store: AppStore | None = None,
@@ -102,10 +98,10 @@ class Running:
         limits, ids = limits_of(settings), IdSource(self.clock.now)
         self.admission = Admission(services, limits, ids=ids, clock=self.clock)
         self._emissions = Emissions(self.admission, limits, ids=ids, clock=self.clock)
-        configured = with_file(profile, policies, settings.config, services)
-        self.book, self._profile = PolicyBook(configured.policies), configured.profile
+        self.book, self._profile = PolicyBook(configuration.policies), configuration.profile
         self.limits = Limits(self.book)
         self.machinery = self._build_machinery()
+        self.intake = Intake(self.machinery)
         self.membership = Membership(
             *(self.machinery, self.incarnation, name, Grants(self.machinery, settings.window).take),
             lease_seconds=settings.lease_seconds,
@@ -196,35 +192,9 @@ class Running:
             raise ResultNotKeptError(f"{service} keeps no results; declare it with keep_results=True")
         return codec.result_type(message)
 
-    async def accept(
-        self, record: Event | Delayed, signature: str | Signature | None, wait_seconds: float = 0.0
-    ) -> Receipt:
-        """Store an event, unless its signature is held. Raises InvalidInputError, and as `append`."""
-        event = record.event if isinstance(record, Delayed) else record
-        if signature is None:
-            await self.append_one(record, wait_seconds)
-            return Receipt(event.id)
-        claiming = self.admission.claiming(record, signature)
-        await self.append_one(claiming, wait_seconds)
-        claim = claiming.claim
-        return Receipt(claim.holder or claim.id, claim.duplicate)
-
     async def append(self, records: Sequence[Record], wait_seconds: float = 0.0) -> None:
-        """Store events and delayed events from outside, within their limits, and hand them to their services.
-
-        Raises:
-            LimitError, ClosedError: a limit is reached, after waiting so long for room.
-            StoreError: the database refused them.
-        """
-        async with self.machinery.gate.passing(records, wait_seconds):
-            await self.machinery.journal.append(records)
-
-    async def append_one(self, record: Record, wait_seconds: float = 0.0) -> None:
-        """As `append`."""
-        if self.machinery.gate.active:
-            await self.append((record,), wait_seconds)
-        else:
-            await self.machinery.journal.append_one(record)
+        """As `Intake.append`."""
+        await self.intake.append(records, wait_seconds)
 
     async def wait_idle(self, service: str) -> None:
         """Return when every accepted event of a service has its final outcome on disk, retries included.

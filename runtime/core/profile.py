@@ -13,7 +13,7 @@ EXAMINED_ENTRIES = 2_000
 DAILY_QUOTA = 250_000
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
+class SchedulingProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What an app's services do beside fair share.
 
     `tiers` turn on fair usage, `examined_entries` flow control, and `policies` hold where neither the app, nor its
@@ -32,8 +32,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             raise SpecError("examined_entries", f"must be at least 1, not {self.examined_entries}")
 
 
-FAIR = Profile()
-SALESFORCE = Profile(
+FAIR = SchedulingProfile()
+SALESFORCE = SchedulingProfile(
     tiers=Tiers(),
     examined_entries=EXAMINED_ENTRIES,
     policies={Scope(None, EVERY_TENANT): Policy(daily_quota=DAILY_QUOTA)},
@@ -41,9 +41,9 @@ SALESFORCE = Profile(
 PROFILES = {"fair": FAIR, "salesforce": SALESFORCE}
 
 
-def profile_of(given: str | Profile) -> Profile:
+def profile_of(given: str | SchedulingProfile) -> SchedulingProfile:
     """A profile, or the one of that name. Raises SpecError."""
-    if isinstance(given, Profile):
+    if isinstance(given, SchedulingProfile):
         return given
     if given not in PROFILES:
         raise SpecError("profile", f"there is no profile {given!r}; there are {', '.join(PROFILES)}")

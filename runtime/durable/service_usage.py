@@ -10,7 +10,7 @@ from actors.context import Clock
 from runtime.core.fair_share import FairShare
 from runtime.core.fair_usage import FairUsage, Move
 from runtime.core.flow_control import FlowControlledShare
-from runtime.core.profile import Profile
+from runtime.core.profile import SchedulingProfile
 from runtime.core.recent_use import RecentUse
 
 LOGGER = logging.getLogger("postroom.fair_usage")
@@ -21,7 +21,7 @@ MOVES_KEPT = 100
 class ServiceUsage:
     """One service's. `caps` are those of tenants in a lower tier, at this moment."""
 
-    def __init__(self, service: str, profile: Profile) -> None:
+    def __init__(self, service: str, profile: SchedulingProfile) -> None:
         self._tiers = None if profile.tiers is None else FairUsage(service, profile.tiers)
         self.recent = RecentUse()
         self.caps: dict[str, int] = {}

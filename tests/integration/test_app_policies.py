@@ -13,7 +13,7 @@ from actors import Actor, SpecError
 from runtime import App, Enqueue, Running, Settings
 from runtime.core.fair_usage import Tiers
 from runtime.core.policy import Policy, Scope
-from runtime.core.profile import Profile
+from runtime.core.profile import SchedulingProfile
 from runtime.errors import ClosedError, InvalidInputError, LimitError
 from tests.apps import run, url_of
 from tests.postgres import Server
@@ -346,7 +346,7 @@ class TestProfiles:
 
     async def test_a_tenant_that_dominates_is_capped_and_its_move_is_kept(self, database: Server) -> None:
         app = app_of(slots=8)
-        app.profile(Profile(tiers=Tiers(down_seconds=1e-6, up_seconds=1e-6)))
+        app.profile(SchedulingProfile(tiers=Tiers(down_seconds=1e-6, up_seconds=1e-6)))
         async with run(app, database) as running:
             await fill(app, "acme", 20)
             await fill(app, "bee", 1)

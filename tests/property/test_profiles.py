@@ -21,7 +21,7 @@ import pytest
 from runtime.core.fair_share import FairShare, Taken
 from runtime.core.fair_usage import FairUsage, Move
 from runtime.core.flow_control import FlowControlledShare, make_share
-from runtime.core.profile import FAIR, SALESFORCE, Profile
+from runtime.core.profile import FAIR, SALESFORCE, SchedulingProfile
 
 SLOTS = 8
 SECONDS = 40.0
@@ -61,7 +61,7 @@ class Found(msgspec.Struct):
     """Slot time that stayed empty although something could have run."""
 
 
-def run(jobs: list[Job], profile: Profile, *, fair: bool = True) -> Found:
+def run(jobs: list[Job], profile: SchedulingProfile, *, fair: bool = True) -> Found:
     """Run a scenario, with a quiet tenant that brings one job twice a second. Not fair: all jobs are one tenant's."""
     share: FairShare[Job] = make_share(profile.examined_entries, slots_per_entry=1, wake=lambda: None)
     usage = None if profile.tiers is None else FairUsage("service", profile.tiers)

@@ -1,0 +1,50 @@
+"""Where events come in from outside: through the gate, into the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actors.job import Signature
+from runtime.durable.commit_group import Record
+from runtime.machinery import Machinery
+from runtime.operations import Receipt
+from runtime.store.records import Delayed, Event
+
+
+class Intake:
+    """Every method raises as `append`."""
+
+    def __init__(self, machinery: Machinery) -> None:
+        self._gate = machinery.gate
+        self._journal = machinery.journal
+        self._admission = machinery.admission
+
+    async def append(self, records: Sequence[Record], wait_seconds: float = 0.0) -> None:
+        """Store events and delayed events, within their limits, and hand them to their services.
+
+        Raises:
+            LimitError, ClosedError: a limit is reached, after waiting so long for room.
+            StoreError: the database refused them.
+        """
+        async with self._gate.passing(records, wait_seconds):
+            await self._journal.append(records)
+
+    async def append_one(self, record: Record, wait_seconds: float = 0.0) -> None:
+        """As `append`."""
+        if self._gate.active:
+            await self.append((record,), wait_seconds)
+        else:
+            await self._journal.append_one(record)
+
+    async def accept(
+        self, record: Event | Delayed, signature: str | Signature | None, wait_seconds: float = 0.0
+    ) -> Receipt:
+        """Store an event, unless its signature is held. Raises InvalidInputError too."""
+        event = record.event if isinstance(record, Delayed) else record
+        if signature is None:
+            await self.append_one(record, wait_seconds)
+            return Receipt(event.id)
+        claiming = self._admission.claiming(record, signature)
+        await self.append_one(claiming, wait_seconds)
+        claim = claiming.claim
+        return Receipt(claim.holder or claim.id, claim.duplicate)
