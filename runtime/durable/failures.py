@@ -78,9 +78,16 @@ def cause_of(error: BaseException, why: str) -> Cause:
     lines = traceback.format_exception(type(error), error, _users_part(error.__traceback__))
     return Cause(
         type=_name_of(type(error)),
-        message=clean(str(error))[:MAX_MESSAGE_CHARACTERS],
+        message=clean(_message_of(error))[:MAX_MESSAGE_CHARACTERS],
         stack=clean(f"{''.join(lines)}\nNot tried again: {why}.")[-MAX_STACK_CHARACTERS:],
     )
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 # an exception of a user's may fail to show itself
+        return ""
 
 
 def _name_of(kind: type) -> str:

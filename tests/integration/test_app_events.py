@@ -131,6 +131,28 @@ async def test_an_event_that_keeps_failing_becomes_a_dead_letter_with_its_story(
     assert "run_queue" not in shown.cause.stack
 
 
+async def test_an_exception_that_cannot_be_shown_or_stored_as_it_is_costs_its_event_alone(
+    database: Server, admin: Connection
+) -> None:
+    class SpeechlessError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    class Thrower(Actor):
+        async def step(self, step: Step) -> None:
+            raise SpeechlessError if step.n else ValueError("\0 \ud800")
+
+    app = App("test")
+    app.service("steps", Thrower, retry=RetryPolicy(attempts=1))
+    async with run(app, database) as running:
+        await app.enqueue_many("steps", [Enqueue(message=Step(n), tenant="t") for n in range(2)])
+        await finish(running)
+        letters = await running.operations.dead_letters(DeadLetterFilter())
+        assert services_node(running).restarts == 0
+    assert await outcomes(admin) == {"dead": 2}
+    assert sorted(letter.cause.message for letter in letters) == ["", "\\x00 \\ud800"]
+
+
 async def test_an_exception_declared_permanent_is_not_tried_again(database: Server, admin: Connection) -> None:
     app = recorder_app(retry=RetryPolicy(attempts=5, permanent=(StepFailedError,)))
     async with run(app, database) as running:
