@@ -14,6 +14,7 @@ from runtime.durable.tenant_desk import TenantDesk
 from runtime.errors import InvalidInputError
 from runtime.job_operations import JobOperations
 from runtime.operations import MAX_PAGE, Readiness, Receipt, ServiceInfo
+from runtime.replay_office import ReplayOffice, ReplayOperations
 from runtime.store.membership import Member
 from runtime.tenants import TenantOperations
 from runtime.tree import TreeNode
@@ -39,6 +40,13 @@ class AppOperations(DeadLetterOffice):
         self.jobs: JobOperations = JobDesk(machinery, running.aborts.wake)
         self.audit = AuditOffice(running.store.audit)
         self.trees = TreeOperations(machinery.supervisor_at, running.store.audit, running.clock)
+        self.replays: ReplayOperations = ReplayOffice(
+            running.store.replays,
+            running.admission,
+            running.clock,
+            limit=running.settings.max_replay,
+            wake=running.replays.wake,
+        )
         self.tenants: TenantOperations = TenantDesk(
             machinery, running.policies, running.book, running.limits, self.jobs
         )

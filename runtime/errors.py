@@ -20,6 +20,10 @@ class InvalidInputError(RuntimeFaultError, ValueError):
         self.problem = problem
 
 
+class FilterTooWideError(InvalidInputError):
+    """A filter matches more than may be acted on without being confirmed."""
+
+
 class PayloadTooLargeError(InvalidInputError):
     """The encoded message is larger than the limit."""
 

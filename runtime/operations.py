@@ -12,6 +12,7 @@ from actors.spec import Metadata
 from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.job_operations import JobOperations
+from runtime.replay_office import ReplayOperations
 from runtime.store.membership import Member
 from runtime.store.records import DeadLetterFilter, DeadLetterView
 from runtime.tenants import TenantOperations
@@ -86,6 +87,9 @@ class Operations(DeadLetterOperations, Protocol):
 
     @property
     def trees(self) -> TreeOperations: ...
+
+    @property
+    def replays(self) -> ReplayOperations: ...
 
     @property
     def tenants(self) -> TenantOperations: ...

@@ -31,6 +31,7 @@ PART_NAMES = frozenset(
             "journal",
             "delays",
             "aborts",
+            "replays",
             "outbox",
             "refill",
             "watermarks",

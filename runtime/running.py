@@ -36,6 +36,7 @@ from runtime.durable.membership import LOST, Membership, own_label
 from runtime.durable.outbox import LOOK_SECONDS, Outbox
 from runtime.durable.policy_keeper import PolicyKeeper
 from runtime.durable.pulse import Pulse
+from runtime.durable.replays import Replays
 from runtime.durable.retention import Retention
 from runtime.durable.service import Service
 from runtime.durable.suspects import Suspects
@@ -67,11 +68,11 @@ HTTP_STOP_SECONDS = 5.0
 class Running:
     """An app at work. Made by `App.running`.
 
-    The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `aborts`, `outbox`,
-    `refill`, `watermarks`, `suspects`, `pulse`, `policies`, the app's own trees, `services`, `extensions` (where there
-    are any), `members`, `moves`, `http`. Children start in this order and stop in the reverse, so that services find
-    everything they need, shards go to others before their services stop, and what is still to be recorded is written
-    before the store closes.
+    The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `aborts`, `replays`,
+    `outbox`, `refill`, `watermarks`, `suspects`, `pulse`, `policies`, the app's own trees, `services`, `extensions`
+    (where there are any), `members`, `moves`, `http`. Children start in this order and stop in the reverse, so that
+    services find everything they need, shards go to others before their services stop, and what is still to be recorded
+    is written before the store closes.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Running:
             self.store.policies, self.book, self.limits, self.machinery.gate, self._services, self.clock
         )
         self.aborts = Aborts(self.machinery)
+        self.replays = Replays(self.machinery)
         self.operations: Operations = AppOperations(self)
         self._http = self._build_http()
         self._root = Supervisor(
@@ -310,6 +312,7 @@ class Running:
         )
         yield Part("delays", clock=clock, work=machinery.delays.run)
         yield Part("aborts", clock=clock, work=self.aborts.run)
+        yield Part("replays", clock=clock, work=self.replays.run)
         yield Part("outbox", clock=clock, opening=self._tell_limits, work=Outbox(machinery).run)
         yield Part("refill", clock=clock, work=backlog.run_refill, detail=backlog.detail)
         yield Part("watermarks", clock=clock, work=backlog.run_watermarks, draining=backlog.save_watermarks)

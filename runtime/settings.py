@@ -21,12 +21,14 @@ MIN_LEASE_SECONDS = 3.0
 DEFAULT_RETENTION_DAYS = 7.0
 DEFAULT_MAX_DEPTH = 1000
 DEFAULT_MAX_REENQUEUES = 5
+DEFAULT_MAX_REPLAY = 1000
 SECONDS_PER_DAY = 86_400.0
 MAX_DEPTH = 32_767
 """What the log can count to."""
 POSITIVE = (
     "max_payload_bytes",
     "max_delay_seconds",
+    "max_replay",
     "max_result_bytes",
     "window",
     "retention_days",
@@ -58,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a chain of handlers that emit one another's events may grow: it ends loops that nobody meant."""
     max_reenqueues: int = DEFAULT_MAX_REENQUEUES
     """How often in a row finalizers may enqueue a job again that failed."""
+    max_replay: int = DEFAULT_MAX_REPLAY
+    """How many events a replay by filter may match without being confirmed."""
     max_result_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
     """How large what a handler returns may be, where it is kept or told to a finalizer."""
     config: Path | None = None

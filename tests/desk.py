@@ -33,6 +33,7 @@ from runtime.store.records import (
     DeadLetterView,
     Event,
 )
+from runtime.store.replays import ReplayFilter, ReplayRequest
 from runtime.tree import TreeNode
 from runtime.trees.operations import TreeOperations
 from tests.tenant_shelf import TenantShelf
@@ -76,6 +77,30 @@ class JobShelf:
         return self.results.get(job_id)
 
 
+class NoReplays:
+    """Nothing is stored that could be run again."""
+
+    async def count(self, which: ReplayFilter) -> int:  # the protocol's
+        return 0
+
+    async def start(
+        self,
+        which: ReplayFilter,
+        *,
+        by: str,
+        to: str | None = None,
+        confirm: bool = False,
+        request_id: UUID | None = None,
+    ) -> ReplayRequest:
+        raise NotFoundError("nothing is stored")
+
+    async def view(self, request_id: UUID) -> ReplayRequest:
+        raise NotFoundError(f"no replay has the id {request_id}")
+
+    async def wait(self, request_id: UUID) -> ReplayRequest:
+        return await self.view(request_id)
+
+
 class Desk:
     """Implements `Operations` in memory. `unavailable` makes every call fail as a stopping app does."""
 
@@ -88,6 +113,7 @@ class Desk:
         self.jobs = JobShelf()
         self.audit = AuditOffice(MemoryAudit())
         self.trees = TreeOperations(no_supervisor, MemoryAudit(), SystemClock())
+        self.replays = NoReplays()
         self.tenants = TenantShelf()
         self.dead = DeadMessages()
         self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}

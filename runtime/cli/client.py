@@ -15,6 +15,7 @@ from runtime.core.explanation import Explanation
 from runtime.errors import (
     ClosedError,
     ConflictError,
+    FilterTooWideError,
     InvalidInputError,
     LimitError,
     NotFoundError,
@@ -25,6 +26,7 @@ from runtime.errors import (
 )
 from runtime.job_views import JobJson, JobPageJson, JobResultJson
 from runtime.member_views import MembersJson
+from runtime.replay_views import MatchedJson, ReplayJson
 from runtime.store.records import DeadLetterFilter
 from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson
 from runtime.trees.views import ChildDoneJson, SupervisorJson
@@ -46,6 +48,11 @@ ANSWER_SECONDS = 30.0
 PLAIN_ERRORS: dict[str, type[PostroomError]] = {
     kind.__name__: kind
     for kind in (ClosedError, ConflictError, NotFoundError, StoreUnavailableError, UnknownServiceError)
+}
+
+
+FIELD_ERRORS: dict[str, type[InvalidInputError]] = {
+    kind.__name__: kind for kind in (FilterTooWideError, PayloadTooLargeError)
 }
 
 
@@ -86,6 +93,15 @@ class Client:
         """Raises as the app does; a filter that is None is left out."""
         query = urllib.parse.urlencode({name: value for name, value in which.items() if value is not None})
         return self._ask("GET", f"/v1/jobs?{query}", JobPageJson)
+
+    def count_replay(self, which: dict[str, object]) -> MatchedJson:
+        return self._ask("POST", "/v1/replays", MatchedJson, {**which, "dry_run": True})
+
+    def start_replay(self, body: dict[str, object]) -> ReplayJson:
+        return self._ask("POST", "/v1/replays", ReplayJson, body)
+
+    def replay_view(self, request_id: UUID) -> ReplayJson:
+        return self._ask("GET", f"/v1/replays/{request_id}", ReplayJson)
 
     def audit(self, **which: object) -> AuditPageJson:
         """As `jobs`."""
@@ -183,6 +199,6 @@ def _error(detail: ErrorDetail) -> PostroomError:
             retry_after_seconds=facts.retry_after_seconds,
         )
     if detail.field is not None:
-        kind = PayloadTooLargeError if detail.type == PayloadTooLargeError.__name__ else InvalidInputError
+        kind = FIELD_ERRORS.get(detail.type, InvalidInputError)
         return kind(detail.field, detail.message)
     return PLAIN_ERRORS.get(detail.type, ClientError)(detail.message)

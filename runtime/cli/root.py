@@ -17,6 +17,7 @@ from runtime.cli.explain import explain
 from runtime.cli.jobs import jobs
 from runtime.cli.members import members
 from runtime.cli.output import examples, printable
+from runtime.cli.replay import replay
 from runtime.cli.run import run
 from runtime.cli.send import send
 from runtime.cli.services import services
@@ -35,6 +36,7 @@ OWN_COMMANDS: tuple[click.Command, ...] = (
     explain,
     tenants,
     audit,
+    replay,
     dead_letters,
     dead_messages,
 )

@@ -200,6 +200,21 @@ class Admission:
             raise InvalidInputError("delay_seconds", f"must be between 0 and {limit:g}, not {delay_seconds}")
         return Delayed(event, self._clock.now() + delay_seconds) if delay_seconds else event
 
+    def takes(self, codec: Codec, type_name: str) -> bool:
+        """Whether a service takes stored events of a type, be it as dynamic ones."""
+        return type_name in codec.names or DYNAMIC in codec.names
+
+    def replay_to(self, again: Event) -> Event:
+        """A stored event that is to run again through a service, under the name by which that takes it.
+
+        Raises UnknownServiceError, InvalidInputError. Whether its payload fits is found out when it runs.
+        """
+        codec = self.codec(again.service)
+        if not self.takes(codec, again.type):
+            raise InvalidInputError("type", f"{again.service} does not take {again.type!r}")
+        self._require_address(again.service, again.tenant, again.key)
+        return again if again.type in codec.names else msgspec.structs.replace(again, type=DYNAMIC)
+
     def posted(self, posted: Posted) -> Event | Delayed:
         """What was put into the outbox, by whatever program. Raises as `json_event`."""
         codec = self.codec(posted.service)

@@ -25,6 +25,8 @@ POINTS = (
     "delays.after_release",
     "outbox.before_commit",
     "outbox.after_commit",
+    "replays.before_commit",
+    "replays.after_commit",
     "watermarks.before_save",
     "watermarks.after_save",
 )

@@ -116,6 +116,13 @@ def parse_id(text: str) -> UUID:
     return UUID(text)
 
 
+def with_random(made: UUID, drawn: bytes) -> UUID:
+    """An id of the same millisecond as another, whose other bits are taken from `drawn`: at least 10 bytes."""
+    bits = int.from_bytes(drawn[:10], "big")
+    low = bits & ((1 << 80) - 1) & ~VERSION_AND_VARIANT_MASK
+    return UUID(int=made.int >> 80 << 80 | low | VERSION_AND_VARIANT)
+
+
 def id_at(seconds: float) -> UUID:
     """The smallest id of a time, in seconds since the epoch (UTC)."""
     return UUID(int=max(0, min(int(seconds * 1000), (1 << 48) - 1)) << 80)

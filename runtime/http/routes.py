@@ -10,6 +10,7 @@ from runtime.http.audit import AUDIT_ROUTES
 from runtime.http.dead_messages import DEAD_MESSAGE_ROUTES
 from runtime.http.jobs import JOB_ROUTES
 from runtime.http.members import MEMBER_ROUTES
+from runtime.http.replays import REPLAY_ROUTES
 from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, ReplayBody, decode_id
 from runtime.http.route import Call, Route
 from runtime.http.tenants import TENANT_ROUTES
@@ -168,6 +169,7 @@ ROUTES = (
     *AUDIT_ROUTES,
     *TREE_ROUTES,
     *MEMBER_ROUTES,
+    *REPLAY_ROUTES,
     Route(
         method="GET",
         path="/v1/openapi.json",

@@ -26,6 +26,7 @@ from runtime.store.memory_jobs import MemoryJobs
 from runtime.store.memory_members import shard_in
 from runtime.store.memory_outbox import MemoryOutbox
 from runtime.store.memory_policies import MemoryPolicies
+from runtime.store.memory_replays import MemoryReplays
 from runtime.store.places import has_all_events, own_places
 from runtime.store.records import (
     Attempt,
@@ -113,6 +114,10 @@ class MemoryStore:
         return MemoryAborts(
             database.abort_orders, lambda batch, outcome: database.end_waiting(self._lease, batch, outcome)
         )
+
+    @property
+    def replays(self) -> MemoryReplays:
+        return MemoryReplays(self._opened())
 
     @property
     def outbox(self) -> MemoryOutbox:

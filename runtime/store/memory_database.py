@@ -30,8 +30,10 @@ from runtime.store.records import (
     Extras,
     Outcome,
     QueueState,
+    ReplayStep,
     StoredState,
 )
+from runtime.store.replays import ReplayRequest
 
 Name = tuple[UUID, int]
 """An event's id and attempt."""
@@ -77,6 +79,7 @@ class MemoryDatabase:
         self._due: list[tuple[float, Name]] = []
         self.audit = MemoryAudit()
         self.outbox = MemoryOutbox()
+        self.replays: dict[UUID, ReplayRequest] = {}
         self.abort_orders: dict[UUID, AbortOrder] = {}
 
     def write(self, lease: Lease | None, batch: Batch) -> list[Entry]:
@@ -128,10 +131,22 @@ class MemoryDatabase:
             self.states[state.service, state.tenant, state.key] = state
         self.audit.add(extras.audits)
         self.outbox.take(extras.taken)
+        for step in extras.replays:
+            self._advance_replay(step)
         for job in extras.aborted:
             self.abort_orders.pop(job, None)
         for result in extras.results:
             self.results.setdefault(result.id, result.value)
+
+    def _advance_replay(self, step: ReplayStep) -> None:
+        request = self.replays[step.id]
+        if request.position == step.was and request.finished_at is None:
+            self.replays[step.id] = msgspec.structs.replace(
+                request,
+                position=step.reached,
+                replayed=request.replayed + step.count,
+                finished_at=step.finished_at,
+            )
 
     def clear_marks(self) -> None:
         self.marks = {seq: starts for seq, starts in self.marks.items() if seq not in self.outcomes}

@@ -24,6 +24,7 @@ from runtime.store.records import (
     StateFilter,
     StoredState,
 )
+from runtime.store.replays import ReplayStore
 
 
 class UnitOfWork(Protocol):
@@ -100,6 +101,9 @@ class Store(Protocol):
 
     @property
     def aborts(self) -> AbortStore: ...
+
+    @property
+    def replays(self) -> ReplayStore: ...
 
     async def open(self) -> None:
         """Connect, check the server's version and bring the schema up to date. Safe to call again."""

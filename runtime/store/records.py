@@ -142,6 +142,16 @@ class Claiming(msgspec.Struct, frozen=True, gc=False):
     claim: Claim
 
 
+class ReplayStep(msgspec.Struct, frozen=True, gc=False):
+    """How far a replay has got: its `position` was one id and is another, `count` events later."""
+
+    id: UUID
+    was: UUID
+    reached: UUID
+    count: int
+    finished_at: float | None
+
+
 class Extras(msgspec.Struct):
     """What few batches hold. Each list is written by a statement of its own, before the one that checks the fence.
 
@@ -151,6 +161,7 @@ class Extras(msgspec.Struct):
     states: list[StoredState] = msgspec.field(default_factory=list)
     """The last one of an actor counts."""
     results: list[Result] = msgspec.field(default_factory=list)
+    replays: list[ReplayStep] = msgspec.field(default_factory=list)
     aborted: list[UUID] = msgspec.field(default_factory=list)
     """Jobs whose orders to abort are carried out, and forgotten."""
     taken: list[int] = msgspec.field(default_factory=list)

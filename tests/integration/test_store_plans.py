@@ -149,3 +149,13 @@ async def test_a_page_of_jobs_touches_as_many_as_it_looks_at(
 ) -> None:
     arguments = (*which, UUID(int=0), MAX_ID, 200, 50)
     assert await rows_touched(planner, filled._sql["jobs"], *arguments) <= 200 * 8
+
+
+@pytest.mark.parametrize("ids", [False, True])
+async def test_a_look_for_a_replay_touches_as_many_as_it_looks_at(
+    filled: PostgresStore, planner: Connection, *, ids: bool
+) -> None:
+    rows = await planner.fetch("SELECT id FROM postroom.event_log LIMIT 20")
+    chosen = [row["id"] for row in rows] if ids else None
+    arguments = ("trips", None, None, 1, chosen, UUID(int=0), MAX_ID, 200, True)
+    assert await rows_touched(planner, filled._sql["ended_events"], *arguments) <= 200 * 8

@@ -237,6 +237,7 @@ SETTINGS = Settings(
     retention_days=1.5,
     max_depth=10,
     max_reenqueues=5,
+    max_replay=10,
     lease_seconds=10.0,
     pulse_seconds=0.1,
     max_result_bytes=1024,

@@ -7,6 +7,7 @@ from typing import Any
 
 from runtime.store.postgres.audit import audit_columns
 from runtime.store.postgres.columns import Columns, QueueIds
+from runtime.store.postgres.replays import progress_columns
 from runtime.store.records import Extras, StoredState
 
 Statement = tuple[str, Sequence[Any]]
@@ -44,6 +45,7 @@ WRITES: Mapping[str, tuple[str, Callable[[Extras, QueueIds], Columns]]] = {
     "states": ("write_states", state_columns),
     "results": ("write_results", result_columns),
     "audits": ("write_audit", _audits),
+    "replays": ("advance_replays", lambda extras, _queues: progress_columns(extras)),
     "aborted": ("forget_aborts", lambda extras, _queues: [extras.aborted]),
     "taken": ("take_outbox", lambda extras, _queues: [extras.taken]),
 }

@@ -64,6 +64,7 @@ class Maintenance:
             await self._delete("delete_results", id_at_time(before))
             await self._delete("delete_signatures", before)
             await self._delete("delete_states", before)
+            await self._delete("delete_replays", before)
             outcomes = sorted(await self._partitions(self._pool.fetch, OUTCOMES))
             for each in outcomes:
                 dropped += await self._drop(OUTCOMES, each, "outcomes_are_orphans", each.lower, each.upper)
