@@ -38,8 +38,8 @@ class Arena:
             clock=self._surroundings.clock,
         )
 
-    async def spawn(self, actor: type[Actor], name: str, supervision: Supervision | None = None) -> Ref:
-        return await self._root.spawn(actor, name, supervision)
+    def spawn(self, actor: type[Actor], name: str, supervision: Supervision | None = None) -> Coroutine[Any, Any, Ref]:
+        return self._root.spawn(actor, name, supervision)
 
     async def spawn_bounded(self, actor: type[Actor], name: str, bound: int) -> Ref:
         """An actor whose mailbox makes `send` wait for room."""

@@ -118,15 +118,15 @@ class MemoryContext:
     def supervisor(self, path: str) -> SupervisorRef:
         return self._surroundings.supervisor_at(path)
 
-    async def spawn(
+    def spawn(
         self,
         actor: type[Actor[Any]],
         name: str,
         *,
         supervision: Supervision | None = None,
         mailbox: Bounded | None = None,
-    ) -> Ref[Any]:
-        return await self._surroundings.spawn(actor, name, supervision, mailbox)
+    ) -> Coroutine[Any, Any, Ref[Any]]:
+        return self._surroundings.spawn(actor, name, supervision, mailbox)
 
     def stop(self) -> None:
         self._surroundings.command(Command.QUIT)

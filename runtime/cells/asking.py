@@ -118,7 +118,7 @@ def post_request(cell: Cell, request: Request[R]) -> asyncio.Future[R]:
         refuse_cycle(cell)
     context = copy_context()
     reply: asyncio.Future[R] = queue.new_future()
-    letter = Letter(request, reply, context if differs(context, cell.base) else None)
+    letter = Letter(request, reply, context if differs(context, cell.queue.base) else None)
     inbox = cell.inbox
     if inbox is not None:
         inbox.append(letter)
@@ -140,12 +140,12 @@ def crash_over(cell: Cell, request: object, error: BaseException) -> BaseExcepti
 
 
 def require_request(cell: Cell, request: object) -> Method:
-    """The coroutine function that answers it, kept in `cell.requests`. Raises unless the actor takes such requests."""
+    """The coroutine function that answers it, kept from then on. Raises unless the actor takes such requests."""
     if not isinstance(request, Request):
         kind = type(request).__name__
         raise NotARequestError(f"{cell.path}: {kind} is not a Request, so there is no reply to wait for; tell it")
     cell.require_method(request)
-    method = cell.requests[type(request)] = _as_coroutine(cell.methods[type(request)])
+    method = cell.kind.requests[type(request)] = _as_coroutine(cell.methods[type(request)])
     return method
 
 

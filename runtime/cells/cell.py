@@ -20,7 +20,7 @@ from runtime.cells.development import handle
 from runtime.cells.hang import HangTimer
 from runtime.cells.letter import Letter, abandon, message_of
 from runtime.cells.mailbox import Mail, MailboxStatistics
-from runtime.cells.place import BUSY, DEFAULT_SUPERVISION, IDLE, NEW, READY
+from runtime.cells.place import BUSY, IDLE, NEW, READY
 from runtime.cells.refs import CellRef
 from runtime.cells.rest import CellRest
 from runtime.cells.run_queue import Runner
@@ -42,8 +42,8 @@ class Cell(CellRest):
         self, actor: type[Actor], name: str, supervision: Supervision | None, mailbox: Bounded | None = None
     ) -> Coroutine[Any, Any, Ref]:
         if mailbox is None:
-            return self.owner.spawn(self, actor, name, supervision)
-        return self.owner.spawn(self, actor, name, supervision, mailbox)
+            return self.kind.owner.spawn(self, actor, name, supervision)
+        return self.kind.owner.spawn(self, actor, name, supervision, mailbox)
 
     # Mail
 
@@ -73,7 +73,7 @@ class Cell(CellRest):
         mail.append(item)
         if self.state is IDLE or self.state is NEW:
             self.state = READY
-            if self.direct:
+            if self.kind.direct:
                 self.inbox = mail
             queue.ready.append(self)
             if queue.lead is None:
@@ -150,9 +150,9 @@ class Cell(CellRest):
         self.runner = runner
         self.state = BUSY
         hang = None
-        if self.supervision is not DEFAULT_SUPERVISION and self.supervision.hang_seconds != math.inf:
+        if not self.kind.direct and self.supervision.hang_seconds != math.inf:
             hang, limit = HangTimer(self, runner), 1
-        base, methods = self.base, self.methods
+        base, methods = self.queue.base, self.methods
         handled, changed = 0, False
         try:
             if failure is not None:

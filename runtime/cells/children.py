@@ -16,6 +16,7 @@ from actors.ref import Ref
 from actors.spec import Directive, Intensity, Restart, Supervision
 from actors.supervisor_ref import SupervisorRef
 from runtime.cells.dead_messages import DeadReason
+from runtime.cells.kind import CellKind
 from runtime.cells.refs import CellRef
 from runtime.cells.state import QuitError
 from runtime.core.backoff import delay_seconds
@@ -43,7 +44,7 @@ async def spawn_child(
     mailbox: Bounded | None = None,
 ) -> Ref:
     """Start a child of an actor and return its reference. Raises SpecError where the name is taken."""
-    if parent.ending:
+    if (parent.stopping or parent.instance is None) and parent.ending:
         raise ActorStoppedError(f"{parent.path} is ending and cannot have children any more")
     children = parent.children
     if children is None:
@@ -77,12 +78,14 @@ async def _started(cell: Cell) -> None:
 class Children:
     """The children of one actor, in start order. Those with the same intensity count as one supervisor's."""
 
-    __slots__ = ("_cells", "_machinery", "_parent", "_restarts", "_timers")
+    __slots__ = ("_cells", "_kinds", "_machinery", "_parent", "_restarts", "_timers")
 
     def __init__(self, machinery: Machinery, parent: Cell) -> None:
         self._machinery = machinery
         self._parent = parent
         self._cells: dict[str, Cell] = {}
+        self._kinds: dict[type[Actor], CellKind] = {}
+        """Of those spawned last, by class."""
         self._restarts: dict[Intensity, deque[float]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -94,29 +97,38 @@ class Children:
         parent = self._parent
         if name in self._cells:
             raise SpecError("name", f"{parent.path} has a child {name!r} already")
-        try:
-            state = actor._actor_state
-        except AttributeError:  # a look at the class would cost each spawn a twentieth
-            raise SpecError("actor", f"{parent.path}/{name}: {actor!r} is no class derived from Actor") from None
-        if state is not None:
-            raise SpecError("actor", f"{actor.__name__} has a durable state, which only actors of keyed services have")
         if not name or "/" in name:
             raise SpecError("name", f"{name!r} must be one part of a path: not empty, and without a slash")
-        machinery = self._machinery
+        try:
+            kind = self._kinds.get(actor)
+        except TypeError:  # not even hashable; refused below
+            kind = None
+        if kind is None or kind.supervision is not supervision or kind.mailbox is not mailbox:
+            kind = self._kinds[actor] = self._new_kind(actor, name, supervision, mailbox)
         cell = self._cells[name] = object.__new__(type(parent))
-        cell.settle(
-            f"{parent.path}/{name}",
-            actor,
-            parent.service,
-            parent.tenant,
-            parent.key,
-            self,
-            machinery.run_queue,
-            machinery.clock,
-            supervision,
-            mailbox,
-        )
+        cell.settle(kind, name)
         return cell
+
+    def _new_kind(self, actor: type[Actor], name: str, supervision: Supervision, mailbox: Bounded | None) -> CellKind:
+        """Raises SpecError."""
+        parent = self._parent
+        given: object = actor
+        if not (isinstance(given, type) and issubclass(given, Actor)):
+            raise SpecError("actor", f"{parent.path}/{name}: {actor!r} is no class derived from Actor")
+        if actor._actor_state is not None:
+            raise SpecError("actor", f"{actor.__name__} has a durable state, which only actors of keyed services have")
+        return CellKind(
+            f"{parent.path}/",
+            actor,
+            service=parent.service,
+            tenant=parent.tenant,
+            key=parent.key,
+            owner=self,
+            run_queue=self._machinery.run_queue,
+            clock=self._machinery.clock,
+            supervision=supervision,
+            mailbox=mailbox,
+        )
 
     def forget(self, cell: Cell) -> None:
         if self._cells.get(cell.name) is cell:

@@ -55,7 +55,7 @@ def told(cell: Cell, message: Message) -> Any:
     if cell.queue.development is not None:
         return Letter(message, None, context_of_tell())
     context = copy_context()
-    return Letter(message, None, context) if differs(context, cell.base) else message
+    return Letter(message, None, context) if differs(context, cell.queue.base) else message
 
 
 async def send(cell: Cell, message: Message) -> None:

@@ -41,7 +41,7 @@ class CellLife(CellPlace):
 
     def wake(self) -> None:
         self.state = READY
-        self.inbox = self.mail if self.direct else None
+        self.inbox = self.mail if self.kind.direct else None
         self.queue.schedule(cast("Any", self))
 
     # Beginning and ending, from outside
@@ -62,9 +62,12 @@ class CellLife(CellPlace):
 
     def start_at_once(self) -> bool:
         """Begin the first life here and now, if no hook may suspend. Raises what the class raises."""
-        if "on_start" in self.actor._actor_hooks:
+        kind = self.kind
+        if "on_start" in kind.hooks:
             return False
-        self._make_instance()
+        instance = self.instance = kind.actor()
+        instance._actor_place = self
+        self.since = kind.clock.now()
         self.state = IDLE
         return True
 
@@ -123,7 +126,7 @@ class CellLife(CellPlace):
             if self.mail is None:
                 self.mail = deque()
                 if self.state is READY or self.state is BUSY:
-                    self.inbox = self.mail if self.direct else None
+                    self.inbox = self.mail if self.kind.direct else None
             self.mail.extendleft(reversed(messages))
 
     def become_stopped(self, reason: str | None) -> None:
@@ -133,7 +136,7 @@ class CellLife(CellPlace):
         error = ActorStoppedError(f"{self.path} has stopped")
         for item in mail or ():
             if not abandon(item, error):
-                self.owner.dropped(cast("Any", self), message_of(item), DeadReason.STOPPED)
+                self.kind.owner.dropped(cast("Any", self), message_of(item), DeadReason.STOPPED)
         if self.limit is not None:
             self.limit.close(error)
         if self.ties is not None:
@@ -154,7 +157,7 @@ class CellLife(CellPlace):
         self.stopping = True
         self.inbox = None
         quiet = self.state is IDLE and self.children is None and self.ties is None and not self.control
-        if (quiet and "on_stop" not in self.actor._actor_hooks) or self.state is NEW or self.state is FAILED:
+        if (quiet and "on_stop" not in self.kind.hooks) or self.state is NEW or self.state is FAILED:
             self.instance = None
             self.become_stopped(None)
             return True
@@ -196,12 +199,12 @@ class CellLife(CellPlace):
 
     async def crashed(self, reason: Any, *, explained: bool) -> None:
         """End this life over an exception, or RESTART, and begin the next one if it is to begin at once."""
-        if self.actor._actor_state is not None and self._is_parked():
+        if self.kind.actor._actor_state is not None and self._is_parked():
             await self._quit()  # nothing has run; the next message has the state read anew
             return
-        decider = self.supervision.decider
+        decider = self.kind.supervision.decider
         if (decider.rules or decider.otherwise is not RESTART_CHILD) and not explained and self._resumes(reason):
-            self.owner.cell_resumed(cast("Any", self), reason)
+            self.kind.owner.cell_resumed(cast("Any", self), reason)
             return
         if reason is RESTART:
             reason, explained = ActorError(f"{self.path}: it asked for its restart"), True
@@ -212,19 +215,19 @@ class CellLife(CellPlace):
         record = self._note(reason, explained=explained)
         if not explained:
             self.state = FAILED
-            self.owner.cell_failed(self, reason)  # type: ignore[arg-type] # it is a Cell
+            self.kind.owner.cell_failed(self, reason)  # type: ignore[arg-type] # it is a Cell
             if self.state is BUSY and not self.stopping:
                 await self._begin_life()
         else:
             record.restarts += 1
             await self._begin_life()
             if self.instance is not None:
-                self.owner.cell_restarted(cast("Any", self), reason)
+                self.kind.owner.cell_restarted(cast("Any", self), reason)
         if self.instance is None:
             await self._live()
 
     async def _quit(self) -> None:
-        reason = self.owner.quits(cast("Any", self))
+        reason = self.kind.owner.quits(cast("Any", self))
         if reason is REST:
             return
         if reason is not None:
@@ -234,12 +237,12 @@ class CellLife(CellPlace):
         self.inbox = None
         await self._end_life(None)
         self.become_stopped(None)
-        self.owner.cell_stopped(cast("Any", self))
+        self.kind.owner.cell_stopped(cast("Any", self))
 
     def _resumes(self, reason: Any) -> bool:
         if reason is RESTART or self.instance is None:
             return False
-        return self.supervision.decider.decide(reason) is Directive.RESUME
+        return self.kind.supervision.decider.decide(reason) is Directive.RESUME
 
     async def _live(self) -> None:
         """See that there is a life, unless it failed and has to wait."""
@@ -247,15 +250,17 @@ class CellLife(CellPlace):
             await self._begin_life()
 
     async def _begin_life(self) -> None:
-        failure, self._failure = self._failure, None
+        failure, record = None, self.record
+        if record is not None:
+            failure, record.failure = record.failure, None
         try:
             instance = self._make_instance()
-            hooks = self.actor._actor_hooks
-            if self.actor._actor_state is not None:
-                await self._guarded(partial(self.owner.restore, cast("Any", self), instance))
+            hooks = self.kind.hooks
+            if self.kind.actor._actor_state is not None:
+                await self._guarded(partial(self.kind.owner.restore, cast("Any", self), instance))
                 hooks = self._hooks(instance)
             if "on_start" in hooks:
-                limited = self.supervision.start_seconds != math.inf
+                limited = self.kind.supervision.start_seconds != math.inf
                 await (self._started if limited else self._guarded)(instance.on_start)
             if failure is not None and "on_restart" in hooks:
                 await self._guarded(partial(instance.on_restart, failure))
@@ -265,16 +270,16 @@ class CellLife(CellPlace):
             self._note(error, explained=False)
             if not self.stopping:
                 self.state = FAILED
-                self.owner.cell_failed(cast("Any", self), error)
+                self.kind.owner.cell_failed(cast("Any", self), error)
             self._report_start(error)
             return
         if self.on_started is not None:
             self._report_start(None)
 
     def _make_instance(self) -> Actor:
-        instance = self.instance = self.actor()
+        instance = self.instance = self.kind.actor()
         instance._actor_place = self
-        self.since = self.clock.now()
+        self.since = self.kind.clock.now()
         return instance
 
     def _end_bare_life(self) -> bool:
@@ -282,7 +287,7 @@ class CellLife(CellPlace):
         instance = self.instance
         if instance is None or self.children is not None or self.ties is not None:
             return False
-        hooks = self.actor._actor_hooks
+        hooks = self.kind.hooks
         if "on_stop" in hooks or "before_restart" in hooks:
             return False
         instance._context = self.instance = None
@@ -293,7 +298,7 @@ class CellLife(CellPlace):
 
     def _hooks(self, instance: Actor) -> frozenset[str]:
         """Those to run: none without the state that they may count on."""
-        return self.actor._actor_hooks if instance._actor_fault is None else frozenset()
+        return self.kind.hooks if instance._actor_fault is None else frozenset()
 
     async def _end_life(self, reason: BaseException | None) -> None:
         instance, self.instance = self.instance, None
@@ -320,11 +325,11 @@ class CellLife(CellPlace):
             await children.stop()
 
     def _note(self, reason: BaseException, *, explained: bool) -> Record:
-        self._failure = reason
         record = self.record
         if record is None:
             record = self.record = Record()
-        record.ends.append((self.clock.now(), glimpse(reason), explained))
+        record.failure = reason
+        record.ends.append((self.kind.clock.now(), glimpse(reason), explained))
         return record
 
     def _report_start(self, error: BaseException | None) -> None:
@@ -339,7 +344,7 @@ class CellLife(CellPlace):
             LOGGER.exception("%s: %s failed", self.path, name)
 
     async def _started(self, hook: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        limit = self.supervision.start_seconds
+        limit = self.kind.supervision.start_seconds
         try:
             async with asyncio.timeout(limit):
                 await self._guarded(hook)
@@ -347,7 +352,7 @@ class CellLife(CellPlace):
             raise ActorError(f"{self.path}: on_start took longer than {limit:g} s; raise start_seconds") from error
 
     async def _guarded(self, hook: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        context, coroutine = self.base.copy(), hook()
+        context, coroutine = self.queue.base.copy(), hook()
         try:
             awaited = begin_within(context, coroutine)
             if awaited is not ENDED:

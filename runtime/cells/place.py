@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -19,6 +18,7 @@ from actors.spec import Supervision
 from actors.supervisor_ref import SupervisorRef
 from runtime.cells.asking import Adopted
 from runtime.cells.children import Children
+from runtime.cells.kind import CellKind
 from runtime.cells.mailbox_limit import MailboxLimit
 from runtime.cells.run_queue import Runner, RunQueue
 from runtime.cells.state import CellState, Owner, Record
@@ -33,36 +33,26 @@ class CellPlace:
     """What is kept of an actor. `runtime.cells.life` gives it lives, `runtime.cells.cell` work."""
 
     __slots__ = (
-        "_failure",
         "_stopped",
-        "actor",
         "adopted",
-        "base",
         "children",
-        "clock",
         "control",
         "cut",
-        "direct",
         "handled",
         "inbox",
         "instance",
-        "key",
+        "kind",
         "limit",
         "mail",
         "methods",
+        "name",
         "on_started",
-        "owner",
-        "path",
         "queue",
         "record",
-        "requests",
         "runner",
-        "service",
         "since",
         "state",
         "stopping",
-        "supervision",
-        "tenant",
         "ties",
         "waiting_since",
     )
@@ -81,44 +71,34 @@ class CellPlace:
         supervision: Supervision = DEFAULT_SUPERVISION,
         mailbox: Bounded | None = None,
     ) -> None:
-        self.settle(path, actor, service, tenant, key, owner, run_queue, clock, supervision, mailbox)
+        above, slash, name = path.rpartition("/")
+        kind = CellKind(
+            above + slash,
+            actor,
+            service=service,
+            tenant=tenant,
+            key=key,
+            owner=owner,
+            run_queue=run_queue,
+            clock=clock,
+            supervision=supervision,
+            mailbox=mailbox,
+        )
+        self.settle(kind, name)
 
-    def settle(
-        self,
-        path: str,
-        actor: type[Actor],
-        service: str,
-        tenant: str | None,
-        key: str | None,
-        owner: Owner,
-        run_queue: RunQueue,
-        clock: Clock,
-        supervision: Supervision,
-        mailbox: Bounded | None,
-    ) -> None:
-        """What `__init__` does; apart, as calling a class with so many arguments takes as long as all of this."""
-        self.path = path
-        self.actor = actor
-        self.service = service
-        self.tenant = tenant
-        self.key = key
-        self.clock = clock
-        self.owner = owner
-        self.queue = run_queue
-        self.supervision = supervision
-        self.base = run_queue.base
-        self.methods = actor._actor_methods
-        self.requests = actor._actor_requests
+    def settle(self, kind: CellKind, name: str) -> None:
+        """Be one of a kind. All that `__init__` does but for the kind."""
+        self.kind = kind
+        self.name = name
+        self.queue = kind.queue
+        self.methods = kind.methods
         self.state = NEW
         self.handled = 0
-        self.since = 0.0
-        self.waiting_since = 0.0
+        self.since = self.waiting_since = 0.0
         self.inbox: deque[Any] | None = None
         """The mailbox, where a message can be put without further ado; None where `accept` has to see to it."""
         self.mail: deque[Any] | None = None
-        self.limit = MailboxLimit(mailbox) if mailbox is not None else None
-        self.direct = mailbox is None and supervision.hang_seconds == math.inf and run_queue.development is None
-        """Whether messages can be put into the mailbox and handled without further ado."""
+        self.limit = None if kind.mailbox is None else MailboxLimit(kind.mailbox)
         self.control: deque[Any] | None = None
         self.instance: Actor | None = None
         self.children: Children | None = None
@@ -128,15 +108,42 @@ class CellPlace:
         self.adopted: Adopted | None = None
         self.cut: BaseException | None = None
         """Why what it does at this moment is being cancelled."""
-        self._failure: BaseException | None = None
         self.on_started: Callable[[BaseException | None], None] | None = None
         """Told how the start ends, which somebody waits for."""
         self._stopped: asyncio.Future[None] | None = None
         self.stopping = False
 
     @property
-    def name(self) -> str:
-        return self.path.rpartition("/")[2]
+    def path(self) -> str:
+        return self.kind.prefix + self.name
+
+    @property
+    def actor(self) -> type[Actor]:
+        return self.kind.actor
+
+    @property
+    def service(self) -> str:
+        return self.kind.service
+
+    @property
+    def tenant(self) -> str | None:
+        return self.kind.tenant
+
+    @property
+    def key(self) -> str | None:
+        return self.kind.key
+
+    @property
+    def clock(self) -> Clock:
+        return self.kind.clock
+
+    @property
+    def owner(self) -> Owner:
+        return self.kind.owner
+
+    @property
+    def supervision(self) -> Supervision:
+        return self.kind.supervision
 
     @property
     def idle(self) -> bool:

@@ -48,7 +48,7 @@ class CellRef(msgspec.Struct, frozen=True):
         if type(message) not in cell.methods:
             cell.require_method(message)
         try:
-            item = message if copy_context() == cell.base else told(cell, message)
+            item = message if copy_context() == cell.queue.base else told(cell, message)
         except Exception:  # noqa: BLE001 # values of context variables that cannot be compared
             item = told(cell, message)
         inbox = cell.inbox
@@ -67,7 +67,7 @@ class CellRef(msgspec.Struct, frozen=True):
             or limit.senders
             or cell.stopping
             or type(message) not in cell.methods
-            or differs(copy_context(), cell.base)
+            or differs(copy_context(), cell.queue.base)
         ):
             await send(cell, message)
         else:
@@ -77,7 +77,7 @@ class CellRef(msgspec.Struct, frozen=True):
     async def ask(self, request: Request[R], *, timeout_seconds: float = DEFAULT_ASK_SECONDS) -> R:
         cell = self._cell
         try:
-            method = cell.requests[type(request)]
+            method = cell.kind.requests[type(request)]
         except KeyError:
             method = require_request(cell, request)
         queue = cell.queue

@@ -109,10 +109,12 @@ class ReloadError(ActorError):
 class Record:
     """What is known of an actor's restarts. Made with the first."""
 
-    __slots__ = ("ends", "restarts")
+    __slots__ = ("ends", "failure", "restarts")
 
     def __init__(self) -> None:
         self.restarts = 0
+        self.failure: BaseException | None = None
+        """What the next life begins after."""
         self.ends: deque[tuple[float, Glimpse, bool]] = deque(maxlen=EXITS_KEPT)
         """The last ends of its lives: when, why, and whether something explains it."""
 
