@@ -18,21 +18,29 @@ class RollingDay:
     An hour counts until all of it is older than 24 hours, so the window is between 24 and 25 hours.
     """
 
-    __slots__ = ("_known", "_unsaved", "learned")
+    __slots__ = ("_hour", "_known", "_unsaved", "_used", "learned")
 
     def __init__(self) -> None:
         self.learned = False
         """Whether what was saved before is known."""
+        self._hour = 0
+        """The hour in which `_used` holds; 0 if it has to be added up anew."""
+        self._used = 0
         self._known: dict[int, int] = {}
         self._unsaved: dict[int, int] = {}
 
     def used(self, now: float) -> int:
-        return sum(self._counting(now).values())
+        hour = hour_of(now)
+        if hour != self._hour:
+            self._hour, self._used = hour, sum(self._counting(now).values())
+        return self._used
 
     def add(self, count: int, now: float) -> None:
         """Count events; a negative count takes back what was counted in this hour."""
         hour = hour_of(now)
         self._unsaved[hour] = self._unsaved.get(hour, 0) + count
+        if hour == self._hour:
+            self._used += count
 
     def room_at(self, count: int, quota: int, now: float) -> float | None:
         """When `count` events will fit into the quota, or None if they never will."""
@@ -69,4 +77,5 @@ class RollingDay:
     def learn(self, hours: Mapping[int, int]) -> None:
         """What all processes have saved, this one included."""
         self._known = dict(hours)
+        self._hour = 0
         self.learned = True

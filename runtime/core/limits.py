@@ -132,8 +132,11 @@ class Limits:
     def __init__(self, book: PolicyBook) -> None:
         self._book = book
         self._checks: dict[tuple[str, str], tuple[Check, ...]] = {}
+        self._known: set[tuple[str, str]] = set()
         self._buckets: dict[Scope, TokenBucket] = {}
         self._backlogs: dict[Scope, BacklogCheck] = {}
+        self._ending: dict[tuple[str, str], tuple[BacklogCheck, ...]] = {}
+        """Those that the end of an event concerns, for as long as no other one is made."""
         self.days: dict[str, RollingDay] = {}
         """What tenants with a quota have used of it."""
         self.active = False
@@ -143,6 +146,8 @@ class Limits:
         """The book has changed. What was used up stays used up."""
         self._checks.clear()
         self._backlogs.clear()
+        self._ending.clear()
+        self._known.clear()
         self.active = any(_limits(self._book.at(scope)) for scope in self._book.scopes())
 
     def take(self, service: str, tenant: str, count: int, now: Now) -> Refusal | None:
@@ -165,10 +170,12 @@ class Limits:
 
     def ended(self, service: str, tenant: str, count: int) -> None:
         """Events of a tenant no longer wait."""
-        for scope in scopes_of(service, tenant):
-            check = self._backlogs.get(scope)
-            if check is not None:
-                check.ended(count)
+        checks = self._ending.get((service, tenant))
+        if checks is None:
+            found = (self._backlogs.get(scope) for scope in scopes_of(service, tenant))
+            checks = self._ending[service, tenant] = tuple(check for check in found if check is not None)
+        for check in checks:
+            check.ended(count)
 
     def backlogs(self) -> list[BacklogCheck]:
         """Those that were asked since the book changed."""
@@ -178,6 +185,18 @@ class Limits:
         """Those that apply and do not know yet how many wait."""
         checks = self._checks.get((service, tenant)) or self._remember(service, tenant, now)
         return [check for check in checks if isinstance(check, BacklogCheck) and not check.known]
+
+    def are_known(self, service: str, tenant: str) -> bool:
+        """Whether every figure is known that the limits of a tenant depend on. Once they are, they stay so."""
+        pair = (service, tenant)
+        if pair in self._known:
+            return True
+        checks = self._checks.get(pair)
+        if checks is None or self.unlearned(tenant) is not None:
+            return False
+        if all(check.known for check in checks if isinstance(check, BacklogCheck)):
+            self._known.add(pair)
+        return pair in self._known
 
     def unlearned(self, tenant: str) -> RollingDay | None:
         """A tenant's day, if it counts and what was saved of it is not known yet."""
@@ -198,6 +217,8 @@ class Limits:
         if len(self._checks) >= KEPT:
             self._checks.clear()
             self._backlogs.clear()
+            self._ending.clear()
+            self._known.clear()
             self._buckets = {
                 scope: bucket for scope, bucket in self._buckets.items() if not bucket.is_full(now.monotonic)
             }
@@ -224,6 +245,7 @@ class Limits:
         if policy.backlog is not None:
             if scope not in self._backlogs:
                 self._backlogs[scope] = BacklogCheck(scope, policy.backlog)
+                self._ending.clear()
             yield self._backlogs[scope]
         if policy.rate is not None:
             burst = max(1.0, policy.rate if policy.burst is None else policy.burst)

@@ -34,6 +34,15 @@ class Gate:
         """Whether there is any limit."""
         return self._limits.active
 
+    def pass_one(self, event: Event) -> bool:
+        """Let one event in if that can be told at once; otherwise nothing has happened."""
+        limits, service, tenant = self._limits, event.service, event.tenant
+        return limits.are_known(service, tenant) and limits.take(service, tenant, 1, self._now()) is None
+
+    def leave_one(self, event: Event) -> None:
+        """An event that `pass_one` let in could not be stored."""
+        self._limits.give_back(event.service, event.tenant, 1, self._now())
+
     @contextlib.asynccontextmanager
     async def passing(self, records: Sequence[Record], wait_seconds: float) -> AsyncIterator[None]:
         """Let records in that are stored inside the block. What could not be stored counts against no limit.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from actors.job import Signature
 from runtime.durable.commit_group import Record
+from runtime.errors import StoreError
 from runtime.machinery import Machinery
 from runtime.operations import Receipt
 from runtime.store.records import Delayed, Event
@@ -31,10 +32,19 @@ class Intake:
 
     async def append_one(self, record: Record, wait_seconds: float = 0.0) -> None:
         """As `append`."""
-        if self._gate.active:
-            await self.append((record,), wait_seconds)
-        else:
+        if not self._gate.active:
             await self._journal.append_one(record)
+        elif isinstance(record, Event) and self._gate.pass_one(record):
+            await self._store_one(record)
+        else:
+            await self.append((record,), wait_seconds)
+
+    async def _store_one(self, event: Event) -> None:
+        try:
+            await self._journal.append_one(event)
+        except StoreError:
+            self._gate.leave_one(event)
+            raise
 
     async def accept(
         self, record: Event | Delayed, signature: str | Signature | None, wait_seconds: float = 0.0

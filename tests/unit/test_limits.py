@@ -203,6 +203,19 @@ class TestClosed:
         assert take(limits({ACME: Policy(state="paused")})) is None
 
 
+def test_a_limit_is_known_once_its_backlog_was_counted_and_its_day_was_read() -> None:
+    made = Limits(PolicyBook({ACME: Policy(backlog=3, daily_quota=5)}))
+    assert not made.are_known("mail", "acme")
+    for check in made.uncounted("mail", "acme", NOON):
+        check.begin_count()
+        check.counted(0)
+    assert not made.are_known("mail", "acme")
+    made.days["acme"].learn({})
+    assert made.are_known("mail", "acme")
+    made.refresh()
+    assert not made.are_known("mail", "acme"), "other policies, other backlogs to count"
+
+
 def test_the_error_has_the_facts() -> None:
     error = error_of(Refusal("backlog", ACME, 1000, 1000, 1.0))
     assert isinstance(error, LimitError)
