@@ -181,6 +181,7 @@ RARE = {
     "has_unfinished": "stops at the first one; asked by who waits for an idle service",
     "list_states": "what people look at",
     "delete_signatures": "housekeeping, in small pieces",
+    "delete_states": "housekeeping, in small pieces",
 }
 """Statements of the same files that no event waits for."""
 HOT_FILES = ("write", "read", "suspects", "states", "claims")
