@@ -121,6 +121,15 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
             raise SpecError("jitter", f"must be between 0 and 1, not {self.jitter}")
 
 
+class RetryOrder(enum.StrEnum):
+    """Where an event stands that is tried again."""
+
+    RELAXED = "relaxed"
+    """At the end of the log: nothing waits for it, and later events of its key overtake it."""
+    STRICT = "strict"
+    """Where it was: later events of its key wait until it is done or a dead letter, and nothing else does."""
+
+
 DEFAULT_RETRY_BACKOFF = Backoff(initial_seconds=1.0, max_seconds=600.0)
 
 
@@ -141,6 +150,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     intervals: tuple[float, ...] = ()
     permanent: tuple[type[Exception], ...] = ()
     deadline_seconds: float | None = None
+    order: RetryOrder = RetryOrder.RELAXED
+    """An event without a key has nothing to keep in order, and is always tried again at the end."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= MAX_ATTEMPTS:

@@ -10,11 +10,13 @@ from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.durable.dead_letter_office import DeadLetterOffice
 from runtime.durable.job_desk import JobDesk
+from runtime.durable.service_desk import ServiceDesk
 from runtime.durable.tenant_desk import TenantDesk
 from runtime.errors import InvalidInputError
 from runtime.job_operations import JobOperations
 from runtime.operations import MAX_PAGE, Readiness, Receipt, ServiceInfo
 from runtime.replay_office import ReplayOffice, ReplayOperations
+from runtime.service_operations import ServiceOperations
 from runtime.store.membership import Member
 from runtime.tenants import TenantOperations
 from runtime.tree import TreeNode
@@ -47,6 +49,7 @@ class AppOperations(DeadLetterOffice):
             limit=running.settings.max_replay,
             wake=running.replays.wake,
         )
+        self.desk: ServiceOperations = ServiceDesk(machinery.services, running.store, running.clock)
         self.tenants: TenantOperations = TenantDesk(
             machinery, running.policies, running.book, running.limits, self.jobs
         )

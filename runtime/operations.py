@@ -13,6 +13,7 @@ from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.job_operations import JobOperations
 from runtime.replay_office import ReplayOperations
+from runtime.service_operations import ServiceOperations
 from runtime.store.membership import Member
 from runtime.store.records import DeadLetterFilter, DeadLetterView
 from runtime.tenants import TenantOperations
@@ -93,6 +94,9 @@ class Operations(DeadLetterOperations, Protocol):
 
     @property
     def tenants(self) -> TenantOperations: ...
+
+    @property
+    def desk(self) -> ServiceOperations: ...
 
     def tree(self) -> TreeNode:
         """The whole process as a supervision tree."""

@@ -13,6 +13,7 @@ from actors.supervisor_ref import SupervisorRef
 from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessages, DeadMessagesFound
 from runtime.clock import SystemClock
+from runtime.durable.service_desk import ServiceDesk
 from runtime.errors import (
     ConflictError,
     InvalidInputError,
@@ -24,6 +25,7 @@ from runtime.errors import (
 from runtime.operations import Readiness, Receipt, ServiceInfo
 from runtime.store.job_records import JobFilter, JobPage, JobView
 from runtime.store.membership import Member
+from runtime.store.memory import MemoryStore
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.records import (
     Attempt,
@@ -115,6 +117,7 @@ class Desk:
         self.trees = TreeOperations(no_supervisor, MemoryAudit(), SystemClock())
         self.replays = NoReplays()
         self.tenants = TenantShelf()
+        self.desk = ServiceDesk({}, MemoryStore(), SystemClock())
         self.dead = DeadMessages()
         self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}
 

@@ -27,6 +27,7 @@ from runtime.errors import (
 from runtime.job_views import JobJson, JobPageJson, JobResultJson
 from runtime.member_views import MembersJson
 from runtime.replay_views import MatchedJson, ReplayJson
+from runtime.service_views import BreakersJson, ResumedJson, StateJson
 from runtime.store.records import DeadLetterFilter
 from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson
 from runtime.trees.views import ChildDoneJson, SupervisorJson
@@ -130,6 +131,20 @@ class Client:
 
     def explain(self, event_id: UUID) -> Explanation:
         return self._ask("GET", f"/v1/events/{event_id}/explain", Explanation)
+
+    def state(self, service: str, tenant: str, key: str) -> StateJson:
+        """Raises NotFoundError, UnknownServiceError."""
+        query = urllib.parse.urlencode({"tenant": tenant, "key": key})
+        return self._ask("GET", f"/v1/services/{urllib.parse.quote(service, safe='')}/state?{query}", StateJson)
+
+    def breakers(self, service: str | None) -> BreakersJson:
+        query = "" if service is None else f"?{urllib.parse.urlencode({'service': service})}"
+        return self._ask("GET", f"/v1/breakers{query}", BreakersJson)
+
+    def resume(self, service: str, tenant: str, *, by: str) -> ResumedJson:
+        """Raises ConflictError, UnknownServiceError."""
+        path = f"/v1/services/{urllib.parse.quote(service, safe='')}/breakers/resume"
+        return self._ask("POST", path, ResumedJson, {"tenant": tenant, "by": by})
 
     def enqueue(self, service: str, body: dict[str, object]) -> Accepted:
         path = f"/v1/services/{urllib.parse.quote(service, safe='')}/events"

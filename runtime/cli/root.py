@@ -10,6 +10,7 @@ import click
 
 from actors.errors import PostroomError
 from runtime.cli.audit import audit
+from runtime.cli.breakers import breakers
 from runtime.cli.children import children
 from runtime.cli.dead_letters import dead_letters
 from runtime.cli.dead_messages import dead_messages
@@ -21,6 +22,7 @@ from runtime.cli.replay import replay
 from runtime.cli.run import run
 from runtime.cli.send import send
 from runtime.cli.services import services
+from runtime.cli.state import state
 from runtime.cli.tenants import tenants
 from runtime.cli.tree import tree
 
@@ -35,6 +37,8 @@ OWN_COMMANDS: tuple[click.Command, ...] = (
     jobs,
     explain,
     tenants,
+    breakers,
+    state,
     audit,
     replay,
     dead_letters,

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from actors.spec import require_positive
 from runtime.core.fair_share_tenant import NOT_OUT, E, Taken, TenantShare, TenantState
@@ -183,6 +183,32 @@ class FairShare(FairShareTerms[E]):
         if not running and not state.ready:
             self._retire(state)
 
+    def hold_key(self, tenant: str, key: str, first: Sequence[E]) -> None:
+        """Let no entry of a key become ready until `resume_key`; `first` are the next ones then, in order.
+
+        Those of the key that are out may complete meanwhile. Holding it again puts further ones before.
+        """
+        state = self._tenants.get(tenant) or self._add_tenant(tenant)
+        state.hold_key(key, first)
+        self._blocked += len(first)
+
+    def resume_key(self, tenant: str, key: str) -> None:
+        """End the hold of a key. Safe if it was not held."""
+        state = self._tenants.get(tenant)
+        if state is not None:
+            self._make_ready(state, state.resume_key(key))
+            if not state.running and not state.ready:
+                self._retire(state)
+
+    def holds_key(self, tenant: str, key: str | None) -> bool:
+        """Whether a key is held."""
+        state = self._tenants.get(tenant)
+        return state is not None and state.held is not None and key in state.held
+
+    def behind_key(self, tenant: str, key: str) -> Iterator[E]:
+        """The entries that wait behind a key, in order."""
+        return (item.entry for item in self._tenants[tenant].keys.get(key) or ())
+
     def successor(self) -> FairShare[E]:
         """An empty scheduler with the same terms. From this one nothing may be taken any more."""
         made: FairShare[E] = FairShare(
@@ -271,7 +297,9 @@ class FairShare(FairShareTerms[E]):
             state.account.fill(self._cost)
 
     def _release_key(self, state: TenantState[E], key: str) -> None:
-        item = state.release_key(key)
+        self._make_ready(state, state.release_key(key))
+
+    def _make_ready(self, state: TenantState[E], item: Taken[E] | None) -> None:
         if item is not None:
             if not state.ready:
                 self._activate(state)
@@ -291,7 +319,7 @@ class FairShare(FairShareTerms[E]):
         states = list(self._tenants.values())
         for state in states:
             state.validate()
-            assert state.ready or state.running or state.idle, "an idle tenant would never be forgotten"
+            assert state.ready or state.running or state.held or state.idle, "an idle tenant would never be forgotten"
             assert state.estimate >= 0.0
             assert state.terms == self.terms(state.name)
             assert not state.ready or state.parked != state.may_start(self._cost), "put aside without a reason"

@@ -65,7 +65,7 @@ class IdleTenants(Generic[E]):
 
     def _let_go(self, state: TenantState[E], virtual: float) -> None:
         state.idle = False
-        if state.running or state.ready:
+        if state.running or state.ready or state.held:
             return
         del self._tenants[state.name]
         if state.tag > virtual:

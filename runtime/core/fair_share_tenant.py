@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -98,6 +98,7 @@ class TenantState(Generic[E]):
         "account",
         "blocked",
         "estimate",
+        "held",
         "idle",
         "keys",
         "name",
@@ -142,6 +143,8 @@ class TenantState(Generic[E]):
         """Keys of which one entry is ready or out, with those that wait behind it."""
         self.blocked = 0
         """How many wait behind their keys."""
+        self.held: dict[str, bool] | None = None
+        """Keys whose next entry must not become ready yet, and whether none of theirs is out any more."""
         self.repeats: dict[str, int] | None = None
         """Keys of which one chunk holds several entries: how many beyond the first are out."""
 
@@ -202,12 +205,35 @@ class TenantState(Generic[E]):
         if self.repeats is not None and key in self.repeats:
             self._release_repeat(self.repeats, key)
             return None
+        if self.held is not None and key in self.held:
+            self.held[key] = True
+            return None
         behind = self.keys[key]
         if not behind:
             del self.keys[key]
             return None
         self.blocked -= 1
         return behind.popleft()
+
+    def hold_key(self, key: str, first: Sequence[E]) -> None:
+        """Put entries before those that wait behind a key, and let none of them become ready."""
+        held = self.held = {} if self.held is None else self.held
+        vacant = key not in self.keys
+        held[key] = held.get(key, vacant)
+        behind = self.keys.get(key) or deque()
+        behind.extendleft(Taken(self.name, key, entry) for entry in reversed(first))
+        self.keys[key] = behind
+        self.blocked += len(first)
+
+    def resume_key(self, key: str) -> Taken[E] | None:
+        """End the hold of a key and return the entry that becomes ready by it, if any."""
+        held = self.held
+        if held is None or key not in held:
+            return None
+        vacant = held.pop(key)
+        if not held:
+            self.held = None
+        return self.release_key(key) if vacant else None
 
     def _release_repeat(self, repeats: dict[str, int], key: str) -> None:
         repeats[key] -= 1
@@ -279,7 +305,9 @@ class TenantState(Generic[E]):
         keyed = [item.key for item in self.ready if item.key is not None]
         assert len(keyed) == len(set(keyed)), "one key is ready twice"
         assert set(keyed) <= self.keys.keys()
-        assert len(self.keys) - len(keyed) <= self.running, "a key is held by nothing"
+        vacant = {key for key, vacant in (self.held or {}).items() if vacant}
+        assert not vacant & set(keyed), "a held key is ready"
+        assert len(self.keys) - len(keyed) - len(vacant) <= self.running, "a key is held by nothing"
         assert self.repeats is None or set(self.repeats) <= self.keys.keys() - set(keyed)
         assert all(item.charge == NOT_OUT for item in self.ready)
         if self.periods is not None:

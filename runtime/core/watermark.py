@@ -5,6 +5,10 @@ from __future__ import annotations
 import heapq
 from collections import deque
 
+DONE_KEPT = 4096
+"""Entries that are done behind one that is not are kept until there are as many as of those that are not, and so many
+more: one that is held for long must not cost the memory of all that overtake it."""
+
 
 class LowWatermark:
     """Follows entries that are loaded in increasing seq and done in any order. O(1) amortised per entry."""
@@ -44,8 +48,11 @@ class LowWatermark:
         if seq <= self._known:
             raise ValueError(f"seq {seq} was loaded after {self._known}")
         self._known = seq
-        self._order.append(seq)
+        order = self._order
+        order.append(seq)
         self._open.add(seq)
+        if len(order) > 2 * len(self._open) + DONE_KEPT:
+            self._order = deque(seq for seq in order if seq in self._open)
 
     def done(self, seq: int) -> None:
         """Record that `seq` has its outcome.

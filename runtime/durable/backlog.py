@@ -14,11 +14,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
 from uuid import UUID
 
 from runtime.core.fair_share import Taken
 from runtime.core.lease import DEFAULT_SHARDS, shard_of
+from runtime.durable.consumer import Consumer
 from runtime.durable.crash_points import reach
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.durable.lines import Line, Queue
@@ -34,14 +34,6 @@ WATERMARK_SECONDS = 1.0
 NO_EVENT = UUID(int=0)
 ARRIVALS = 1000
 """How many commits of others are read at once."""
-
-
-class Consumer(Protocol):
-    """A service that takes entries."""
-
-    def push(self, entry: Entry) -> None: ...
-
-    def pump(self) -> None: ...
 
 
 class Backlog:
@@ -80,6 +72,8 @@ class Backlog:
         """
         if not shards:
             return
+        for consumer in tuple(self._consumers.values()):
+            await consumer.learn_holds()
         end = max((state.last_seq for state in states), default=0)
         if self._own:
             await self._reach(end)
@@ -156,13 +150,31 @@ class Backlog:
         queue = self._queues[queue_id]
         if len(queue.lines) == 1:
             line = queue.lines[0]
-            line.waiting -= len(chunk)
+            if line.excused:
+                line.leave(taken.entry.seq for taken in chunk)
+            else:
+                line.waiting -= len(chunk)
             if line.waiting <= self._window // 2:
                 self._feed(queue)
             return
         for taken in chunk:
-            queue.line_of(self.shard(taken.entry)).waiting -= 1
+            queue.line_of(self.shard(taken.entry)).leave((taken.entry.seq,))
         self._feed(queue)
+
+    def returned(self, entries: Iterable[Entry]) -> None:
+        """Entries that had started wait again."""
+        for entry in entries:
+            self._queues[entry.queue].line_of(self.shard(entry)).waiting += 1
+
+    def excuse(self, entries: Iterable[Entry]) -> None:
+        """Entries wait behind a held key: others must not wait for room because of them, within reason."""
+        queue = None
+        for entry in entries:
+            queue = self._queues[entry.queue]
+            line = queue.line_of(self.shard(entry))
+            line.excuse(entry.seq, self._window)
+        if queue is not None:
+            self._feed(queue)
 
     def recorded(self, queue_id: int, seqs: Sequence[int]) -> None:
         """The outcomes of entries of a queue are on disk."""
@@ -221,6 +233,10 @@ class Backlog:
     def unfinished(self, service: str) -> bool:
         """Whether any entry of a service in own shards has no recorded outcome yet."""
         return any(queue.unfinished for queue in self._queues.values() if queue.service == service)
+
+    def behind(self, service: str) -> bool:
+        """Whether any entry of a service in own shards is still to be read into its window."""
+        return any(queue.behind for queue in self._queues.values() if queue.service == service)
 
     def detail(self) -> str | None:
         """What a person should know of its state."""

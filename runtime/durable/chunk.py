@@ -25,6 +25,7 @@ from runtime.durable.aborts import AbortedError, Standing
 from runtime.durable.crash_points import reach
 from runtime.durable.delivery import Delivery
 from runtime.durable.failures import UndecodableError
+from runtime.durable.held_keys import HeldBack, Key
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.durable.suspects import Suspects
 from runtime.errors import CommitUnknownError, ConflictError, LeaseLostError, StoreUnavailableError
@@ -45,6 +46,7 @@ class ChunkRun:
     __slots__ = (
         "_batch",
         "_current",
+        "_holding",
         "_index",
         "_life",
         "_service",
@@ -53,6 +55,7 @@ class ChunkRun:
         "chunk",
         "delivery",
         "failures",
+        "held",
         "last_failure",
         "monotonic",
         "now",
@@ -77,6 +80,10 @@ class ChunkRun:
         self.slot = slot
         self.now = service.clock.now
         self.monotonic = service.clock.monotonic
+        self.held: dict[Key, HeldBack] | None = None
+        """What it leaves behind, where the order of a key is strict."""
+        self._holding: dict[Key, HeldBack] | None = None
+        """The same of the part at hand."""
         self.failures = 0
         self.telling_failures = 0
         """How many of the failures tell of the tenant."""
@@ -125,10 +132,14 @@ class ChunkRun:
         suspects = self._service.suspects
         if suspects.active:
             suspects.leave(self)
-        if not self._todo:
+        if self._holding:
+            self._keep_holds(self._holding)
+        self._current = []
+        while self._todo and not self._current:
+            self._current = self._ahead(self._todo.pop())
+        if not self._current:
             self._service.left(self)
             return
-        self._current = self._todo.pop()
         self._index = 0
         self._batch = Batch()
         self._unit = None
@@ -139,7 +150,7 @@ class ChunkRun:
 
     def succeeded(self, delivery: Delivery, result: object) -> None:
         """Raises what makes the event fail after all, before anything is kept of it."""
-        if self._brings_about_more or self._service.endings.concern(delivery.entry.event):
+        if self._brings_about_more or delivery.attempt > 1 or self._service.endings.concern(delivery.entry.event):
             self._complete(delivery, result)
         if self._unit is not None:
             self._unit.keep_event()
@@ -158,6 +169,7 @@ class ChunkRun:
         endings, event = self._service.endings, delivery.entry.event
         if endings.concern(event):
             endings.completed(self._batch, event, result)
+        self._service.failures.ended(self._batch, delivery.entry)
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:
         if isinstance(error, AbortedError) and error.order.id != delivery.entry.event.id:
@@ -174,7 +186,7 @@ class ChunkRun:
             if failures.tell_of_tenant(error):
                 self.telling_failures += 1
                 self.last_failure = error
-            failures.add(self._batch, delivery.entry, error, delivery.started_at)
+            self._hold(failures.add(self._batch, delivery.entry, error, delivery.started_at))
         self._advance(delivery)
 
     def abandoned(self) -> None:
@@ -210,6 +222,9 @@ class ChunkRun:
                 service.skips.meet(entry)
                 self._index += 1
                 continue
+            if self._holding and self._falls_behind(entry):
+                self._index += 1
+                continue
             try:
                 message = service.codec.decode_event(entry.event)
             except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
@@ -232,7 +247,7 @@ class ChunkRun:
     async def _deliver_suspects(self, suspects: Suspects) -> None:
         """Run what may take the process down; of those that may have done so before, one at a time."""
         current = [taken.entry for taken in self._current]
-        if len(current) > 1 and any(suspects.known(entry) for entry in current):
+        if len(current) > 1 and (self._service.strict or any(suspects.known(entry) for entry in current)):
             self._split()
         elif error := suspects.condemned(current[0]):
             self._bury(error)
@@ -249,7 +264,7 @@ class ChunkRun:
     def _bury(self, error: Exception) -> None:
         """Have the one event at hand fail."""
         failed = Batch()
-        self._service.failures.add(failed, self._current[0].entry, error, self.now())
+        self._hold(self._service.failures.add(failed, self._current[0].entry, error, self.now()))
         self._service.journal.record(failed, self._queue)
 
     def _settle(self) -> None:
@@ -288,7 +303,38 @@ class ChunkRun:
             except StoreUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
 
+    def _hold(self, back: HeldBack | None) -> None:
+        """Run nothing more of the key of an entry that has to come to its end first."""
+        if back is not None:
+            holding = self._holding = self._holding or {}
+            holding[_key(back.entries[0])] = back
+
+    def _falls_behind(self, entry: Entry) -> bool:
+        """Whether an entry waits for another one of its key in the part at hand."""
+        back = (self._holding or {}).get(_key(entry))
+        if back is not None:
+            back.entries.append(entry)
+        return back is not None
+
+    def _ahead(self, part: Chunk) -> Chunk:
+        """What of a part does not wait for an entry of its key in an earlier part."""
+        held = self.held
+        if held is None:
+            return part
+        for taken in part:
+            if _key(taken.entry) in held:
+                held[_key(taken.entry)].entries.append(taken.entry)
+        return [taken for taken in part if _key(taken.entry) not in held]
+
+    def _keep_holds(self, holding: dict[Key, HeldBack]) -> None:
+        """What the part at hand leaves behind is certain now."""
+        if self._service.suspects.active:
+            self._service.suspects.rest(back.entries[0] for back in holding.values())
+        self.held = {**(self.held or {}), **holding}
+        self._holding = None
+
     async def _roll_back(self) -> None:
+        self._holding = None
         if self._unit is not None:
             await self._unit.rollback()
 
@@ -309,3 +355,7 @@ class ChunkRun:
         else:
             self._bury(error)
         self.start()
+
+
+def _key(entry: Entry) -> tuple[str, str | None]:
+    return entry.event.tenant, entry.event.key

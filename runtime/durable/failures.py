@@ -11,14 +11,15 @@ import msgspec
 from actors.context import Clock
 from actors.errors import ActorError, RetryLaterError
 from actors.job import JobCause
-from actors.spec import RetryPolicy
+from actors.spec import RetryOrder, RetryPolicy
 from runtime.core.retry import Failed, RetryAt, decide
 from runtime.core.supervision_errors import describe
 from runtime.durable.aborts import AbortedError, add_abort
 from runtime.durable.endings import Endings, ResultError
+from runtime.durable.held_keys import HeldBack
 from runtime.durable.states import UnsavableStateError
 from runtime.durable.suspects import TookProcessDownError
-from runtime.store.records import Batch, Cause, DeadLetter, Delayed, Entry, Outcome, OutcomeKind
+from runtime.store.records import Batch, Cause, DeadLetter, Delayed, Entry, Hold, Outcome, OutcomeKind
 
 MAX_STACK_CHARACTERS = 20_000
 MAX_MESSAGE_CHARACTERS = 5_000
@@ -44,18 +45,33 @@ class Failures:
         """Whether a failure may be one of what the tenant's events need, not of the event itself."""
         return not isinstance(error, (*self._policy.permanent, RetryLaterError))
 
-    def add(self, batch: Batch, entry: Entry, error: BaseException, started_at: float) -> None:
-        """Put the outcome of a failed attempt into `batch`, and the retry or the dead letter with it."""
+    def add(self, batch: Batch, entry: Entry, error: BaseException, started_at: float) -> HeldBack | None:
+        """Put the outcome of a failed attempt into `batch`, and the retry or the dead letter with it.
+
+        Where the order of its key is strict and it is tried again, it has no outcome yet: its hold is put there, and
+        what of the key is held back is returned.
+        """
         now = self._clock.now()
         event = entry.event
         decision = decide(self._policy, Failed(event.attempt, event.accepted_at, now), error, self._random)
         if isinstance(decision, RetryAt):
             text = clean(describe(error))
+            if self._policy.order is RetryOrder.STRICT and event.key is not None:
+                again = msgspec.structs.replace(event, attempt=event.attempt + 1)
+                batch.extra().holds.append(Hold(entry.seq, entry.queue, again.attempt, decision.due_at, text))
+                return HeldBack(decision.due_at, [Entry(entry.seq, entry.queue, again)])
             batch.outcomes.append(Outcome(entry.seq, OutcomeKind.RETRY, started_at, now, text))
             again = msgspec.structs.replace(event, attempt=event.attempt + 1)
             batch.delayed.append(Delayed(again, decision.due_at))
         else:
             self.bury(batch, entry, error, started_at, decision.reason)
+        return None
+
+    def ended(self, batch: Batch, entry: Entry) -> None:
+        """Forget that an entry was held, now that it has come to its end."""
+        event = entry.event
+        if event.attempt > 1 and event.key is not None and self._policy.order is RetryOrder.STRICT:
+            batch.extra().ended_holds.append(entry.seq)
 
     def abort(self, batch: Batch, entry: Entry, error: AbortedError, started_at: float) -> None:
         """Put the outcome of an event whose handler was cancelled for good into `batch`, and who is told."""
@@ -70,6 +86,7 @@ class Failures:
         now, cause = self._clock.now(), cause_of(error, why)
         batch.outcomes.append(Outcome(entry.seq, OutcomeKind.DEAD, started_at, now, clean(describe(error))))
         batch.dead_letters.append(DeadLetter(entry.event, cause, now))
+        self.ended(batch, entry)
         self._endings.ended(batch, entry.event, "failed", JobCause(cause.type, cause.message))
 
 

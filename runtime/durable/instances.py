@@ -136,6 +136,8 @@ class Instances:
         if self._definition.keyed:
             for (tenant, key), cell in list(self._cells.items()):
                 if tenant is not None and isinstance(key, str) and concerns(tenant, key):
+                    if self._states is not None:  # who comes to life again must not believe what is known here
+                        self._states.forget((tenant, key))
                     self._passivate(cell)
             await asyncio.gather(*self._passivations)
 

@@ -10,6 +10,9 @@ from collections.abc import Iterable
 
 from runtime.core.watermark import LowWatermark
 
+EXCUSED_WINDOWS = 10
+"""So many windows of entries more may wait behind held keys of a queue, before they keep out others of their tenant."""
+
 
 class Line:
     """The events of some shards in a queue.
@@ -18,13 +21,16 @@ class Line:
     window holds all that waits when the two are equal.
     """
 
-    __slots__ = ("loaded", "shards", "tail", "waiting", "watermark")
+    __slots__ = ("excused", "loaded", "shards", "tail", "waiting", "watermark")
 
     def __init__(self, shards: frozenset[int], watermark: int, tail: int) -> None:
         self.shards = shards
         self.loaded = watermark
         self.tail = tail
         self.waiting = 0
+        """How many entries fill the window."""
+        self.excused: set[int] = set()
+        """Entries (by seq) that wait beside it: those behind a held key."""
         self.watermark = LowWatermark(watermark)
 
     @property
@@ -34,6 +40,20 @@ class Line:
     @property
     def unfinished(self) -> bool:
         return self.behind or self.watermark.value < self.loaded
+
+    def excuse(self, seq: int, window: int) -> None:
+        """Let an entry wait beside the window, within reason."""
+        if seq not in self.excused and len(self.excused) < EXCUSED_WINDOWS * window:
+            self.excused.add(seq)
+            self.waiting -= 1
+
+    def leave(self, seqs: Iterable[int]) -> None:
+        """Entries do not wait any more."""
+        for seq in seqs:
+            if seq in self.excused:
+                self.excused.remove(seq)
+            else:
+                self.waiting -= 1
 
     def complete_up_to(self, position: int) -> bool:
         """Whether it has read all that there is up to `position`, where everything is known, and nothing beyond."""
@@ -45,6 +65,7 @@ class Line:
         self.loaded = max(self.loaded, other.loaded)
         self.tail = max(self.tail, other.tail)
         self.waiting += other.waiting
+        self.excused |= other.excused
         self.watermark.absorb(other.watermark)
 
 
@@ -105,7 +126,7 @@ class Queue:
         """Know no more of shards of which only entries (shard, seq) that wait are left."""
         for shard, seq in waiting:
             line = self.line_of(shard)
-            line.waiting -= 1
+            line.leave((seq,))
             line.watermark.done(seq)
         for line in self.lines:
             line.shards -= shards

@@ -9,6 +9,7 @@ from typing import Any
 
 from actors.context import Clock
 from actors.errors import ActorStoppedError
+from actors.spec import RetryOrder
 from actors.state import state_of
 from runtime.cells.cell import Cell
 from runtime.context import Emitter
@@ -23,6 +24,7 @@ from runtime.durable.aborts import Standing
 from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
+from runtime.durable.held_keys import HeldBack, HeldKeys, Key
 from runtime.durable.instances import Instances
 from runtime.durable.service_terms import ServiceTerms
 from runtime.durable.service_usage import ServiceUsage
@@ -104,6 +106,23 @@ class Service:
         return self._machinery.emissions
 
     @property
+    def strict(self) -> bool:
+        """Whether an event that is tried again holds back its key."""
+        return self._held is not None
+
+    @property
+    def next_try(self) -> float | None:
+        """When something that it holds back is tried again, if there is anything."""
+        dues = [part.next_due for part in (self._held, self.breakers) if part is not None]
+        return min((due for due in dues if due is not None), default=None)
+
+    def look(self) -> None:
+        """Try again what is due, by a clock that may have been moved."""
+        for part in (self._held, self.breakers):
+            if part is not None:
+                part.look()
+
+    @property
     def busy(self) -> bool:
         return not self._quiet.is_set()
 
@@ -119,12 +138,15 @@ class Service:
         self._since = self.clock.now()
         if self.breakers is not None:
             self.breakers.start()
+        await self.learn_holds()
         self.backlog.attach(self.name, self)
 
     async def stop(self, shutdown_seconds: float) -> None:
         self.backlog.detach(self.name)
         if self.breakers is not None:
             self.breakers.stop()
+        if self._held is not None:
+            self._held.end()
         deadline = asyncio.get_running_loop().time() + shutdown_seconds
         self.slots.close()
         try:
@@ -161,8 +183,15 @@ class Service:
         if self._aside.shards and self._aside.concerns(entry):
             self._aside.add(entry)
             return
+        if self._held is not None:
+            self._held.push(entry)
+            return
         event = entry.event
         self._fair.push(event.tenant, event.key, entry)
+
+    async def learn_holds(self) -> None:
+        if self._held is not None:
+            await self._held.learn()
 
     @property
     def fair(self) -> FairShare[Entry]:
@@ -235,23 +264,34 @@ class Service:
     def left(self, run: ChunkRun) -> None:
         """A chunk has left its slot."""
         complete, seconds = self._fair.complete, run.seconds
+        ended = len(run.chunk)
+        if run.held:
+            ended -= self._hold_back(run.held)
         for taken in run.chunk:
             complete(taken, seconds.get(taken.entry.seq, 0.0))
-        self._handled += len(run.chunk)
+        self._handled += ended
         gate = self._machinery.gate
         if gate.active:
-            gate.ended(self.name, run.chunk[0].tenant, len(run.chunk))
+            gate.ended(self.name, run.chunk[0].tenant, ended)
         if self.breakers is not None and (run.failures or self.breakers.watching):
-            self._tell_breakers(self.breakers, run)
+            self._tell_breakers(self.breakers, run, max(0, ended + len(run.held or ()) - run.failures))
         self._runs[run.slot] = None
         self.slots.give(run.slot)
         self.pump()
         if not self._fair.running:
             self._quiet.set()
 
-    def _tell_breakers(self, breakers: TenantBreakers, run: ChunkRun) -> None:
+    def _hold_back(self, held: Mapping[Key, HeldBack]) -> int:
+        """Keep what a chunk leaves behind of keys; how many entries."""
+        assert self._held is not None, "only where the order is strict something is held"
+        for key, back in held.items():
+            self._held.hold(key, back)
+        return sum(len(back.entries) for back in held.values())
+
+    @staticmethod
+    def _tell_breakers(breakers: TenantBreakers, run: ChunkRun, succeeded: int) -> None:
         reason = describe(run.last_failure) if run.last_failure is not None else ""
-        breakers.record(run.chunk[0].tenant, max(0, len(run.chunk) - run.failures), run.telling_failures, reason)
+        breakers.record(run.chunk[0].tenant, succeeded, run.telling_failures, reason)
 
     def standing(self, seq: int) -> Standing | None:
         """Where an entry is in the chunk that holds it, if one does."""
@@ -332,6 +372,11 @@ class Service:
     def _begin(self) -> None:
         """Have actors, none of which has been made yet."""
         definition, machinery = self.definition, self._machinery
+        self._held: HeldKeys | None = None
+        if definition.retry.order is RetryOrder.STRICT:
+            self._held = HeldKeys(
+                self.name, machinery.store, self.backlog, self.clock, fair=self._fair, pump=self._pump_soon
+            )
         self._new_run: Callable[[Service, Chunk, int], ChunkRun] = ChunkRun
         states = None
         if state_of(definition.actor) is not None:

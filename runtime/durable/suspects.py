@@ -148,6 +148,12 @@ class Suspects:
         if self._inside.pop(run, None) is not None:
             self._changed.set()
 
+    def rest(self, entries: Iterable[Entry]) -> None:
+        """Entries have failed and will be started again: their marks are gone with that, and due anew then."""
+        for entry in entries:
+            self._starts.pop(entry.seq, None)
+            self._marked.discard(entry.seq)
+
     def forget(self, service: str) -> None:
         """A service has stopped, with whatever it was running."""
         for run in [run for run, (name, _) in self._inside.items() if name == service]:

@@ -89,14 +89,20 @@ class TenantBreakers:
     def views(self) -> list[BreakerView]:
         return sorted(self._breakers.views(), key=lambda view: view.tenant)
 
+    @property
+    def next_due(self) -> float | None:
+        """When the next tenant is tried again."""
+        return self._breakers.next_due()
+
+    def look(self) -> None:
+        """Let those be tried again that are due."""
+        for tenant in self._breakers.due(self._clock.now()):
+            self._release(tenant, HOLD)
+        self._set_timer()
+
     def _set_timer(self) -> None:
         self.stop()
         due = self._breakers.next_due()
         if due is not None:
             seconds = max(0.0, due - self._clock.now())
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._try_again)
-
-    def _try_again(self) -> None:
-        for tenant in self._breakers.due(self._clock.now()):
-            self._release(tenant, HOLD)
-        self._set_timer()
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.look)

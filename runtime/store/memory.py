@@ -36,6 +36,7 @@ from runtime.store.records import (
     DeadLetterView,
     Entry,
     Event,
+    Hold,
     OutcomeKind,
     QueueState,
     StateFilter,
@@ -272,6 +273,9 @@ class MemoryStore:
             and (which.before is None or state.key < which.before)
         ]
         return sorted(found, key=lambda state: (state.key, state.tenant), reverse=True)[: which.limit]
+
+    async def holds(self, service: str, after_seq: int, limit: int) -> list[Hold]:
+        return self._opened().holds_of(service, after_seq)[:limit]
 
     async def start_marks(self) -> Mapping[int, int]:
         database = self._opened()

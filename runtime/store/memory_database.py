@@ -28,6 +28,7 @@ from runtime.store.records import (
     Entry,
     Event,
     Extras,
+    Hold,
     Outcome,
     QueueState,
     ReplayStep,
@@ -69,6 +70,7 @@ class MemoryDatabase:
         self.states: dict[tuple[str, str, str], StoredState] = {}
         self.members = MemoryMembers()
         self.results: dict[UUID, bytes] = {}
+        self._holds: dict[int, Hold] = {}
         self._signatures: dict[tuple[str, str], Claim] = {}
         self.marks: dict[int, int] = {}
         self._queue_ids: dict[tuple[str, str], int] = {}
@@ -129,6 +131,11 @@ class MemoryDatabase:
     def _write_extras(self, extras: Extras) -> None:
         for state in extras.states:
             self.states[state.service, state.tenant, state.key] = state
+        for hold in extras.holds:
+            self._holds[hold.seq] = hold
+            self.marks.pop(hold.seq, None)
+        for seq in extras.ended_holds:
+            self._holds.pop(seq, None)
         self.audit.add(extras.audits)
         self.outbox.take(extras.taken)
         for step in extras.replays:
@@ -147,6 +154,11 @@ class MemoryDatabase:
                 replayed=request.replayed + step.count,
                 finished_at=step.finished_at,
             )
+
+    def holds_of(self, service: str, after_seq: int) -> list[Hold]:
+        """In log order."""
+        holds = (self._holds[seq] for seq in sorted(self._holds) if seq > after_seq and seq not in self.outcomes)
+        return [hold for hold in holds if self.queues[hold.queue].service == service]
 
     def clear_marks(self) -> None:
         self.marks = {seq: starts for seq, starts in self.marks.items() if seq not in self.outcomes}

@@ -20,6 +20,7 @@ from runtime.store.records import (
     DeadLetterView,
     Entry,
     Event,
+    Hold,
     QueueState,
     StateFilter,
     StoredState,
@@ -252,6 +253,10 @@ class Store(Protocol):
         ...
 
     async def list_states(self, which: StateFilter) -> list[StoredState]: ...
+
+    async def holds(self, service: str, after_seq: int, limit: int) -> list[Hold]:
+        """The first `limit` holds of a service after a number, in log order, of entries without outcome."""
+        ...
 
     async def start_marks(self) -> Mapping[int, int]:
         """How often each entry (by seq) that has no outcome was marked as started."""

@@ -152,6 +152,16 @@ class ReplayStep(msgspec.Struct, frozen=True, gc=False):
     finished_at: float | None
 
 
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    """An entry of the log that failed and keeps its place: from `due_at` on, `attempt` may start."""
+
+    seq: int
+    queue: int
+    attempt: int
+    due_at: float
+    error: str
+
+
 class Extras(msgspec.Struct):
     """What few batches hold. Each list is written by a statement of its own, before the one that checks the fence.
 
@@ -160,6 +170,10 @@ class Extras(msgspec.Struct):
 
     states: list[StoredState] = msgspec.field(default_factory=list)
     """The last one of an actor counts."""
+    holds: list[Hold] = msgspec.field(default_factory=list)
+    """The last one of an entry counts."""
+    ended_holds: list[int] = msgspec.field(default_factory=list)
+    """Entries (by seq) that have come to their end, whatever `holds` says of them."""
     results: list[Result] = msgspec.field(default_factory=list)
     replays: list[ReplayStep] = msgspec.field(default_factory=list)
     aborted: list[UUID] = msgspec.field(default_factory=list)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from runtime.app import App
+from runtime.durable.service import Service
 from runtime.running import Running
 from runtime.settings import Settings
 from runtime.testing.clock import VirtualClock
@@ -57,17 +58,31 @@ class Kit:
         """Let so much time pass, and all that falls due in it be done at its time."""
         end = self.clock.now() + seconds
         await self.idle()
-        while (due := await self.running.store.next_due()) is not None and due <= end:
+        while (due := await self._next_due()) is not None and due <= end:
             self.clock.move_to(due)
             await self.idle()
         self.clock.move_to(end)
         await self.idle()
 
+    async def _next_due(self) -> float | None:
+        dues = [await self.running.store.next_due()]
+        dues += [service.next_try for service in self.running.machinery.services.values()]
+        return min((due for due in dues if due is not None), default=None)
+
+    def _works(self, service: Service) -> bool:
+        """Whether it has anything to do before time passes."""
+        backlog, due = self.running.machinery.backlog, service.next_try
+        if due is not None and due <= self.clock.now():
+            service.look()
+            return True
+        waits_for_time = due is not None and not backlog.behind(service.name)
+        return service.busy or (backlog.unfinished(service.name) and not waits_for_time)
+
     async def _is_idle(self) -> bool:
         machinery = self.running.machinery
         if machinery.journal.waiting or machinery.journal.unrecorded:
             return False
-        if any(service.busy or machinery.backlog.unfinished(name) for name, service in machinery.services.items()):
+        if any(self._works(service) for service in machinery.services.values()):
             return False
         due = await self.running.store.next_due()
         if due is not None and due <= self.clock.now():

@@ -35,6 +35,9 @@ class Collector:
     def pump(self) -> None:
         """The test decides when entries start."""
 
+    async def learn_holds(self) -> None:
+        """Nothing is held."""
+
 
 class World:
     """A store, a backlog, and commits whose hand-over is still to come."""

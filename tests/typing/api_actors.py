@@ -46,6 +46,7 @@ from actors import (
     Request,
     Restart,
     RetryLaterError,
+    RetryOrder,
     RetryPolicy,
     Row,
     Signature,
@@ -215,7 +216,7 @@ def use_errors(error: PostroomError) -> str:
 
 
 def use_policies() -> RetryPolicy:
-    policy = RetryPolicy(intervals=(1.0, 5.0), deadline_seconds=600.0)
+    policy = RetryPolicy(intervals=(1.0, 5.0), deadline_seconds=600.0, order=RetryOrder.STRICT)
     limit: int = policy.limit
     return RetryPolicy(attempts=limit)
 

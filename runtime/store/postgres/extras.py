@@ -32,6 +32,24 @@ def state_columns(extras: Extras, queues: QueueIds) -> Columns:
     ]
 
 
+def hold_columns(extras: Extras, _queues: QueueIds) -> Columns:
+    """seq, queue, attempt, due_at, error: the last hold of each entry."""
+    last = {hold.seq: hold for hold in extras.holds}
+    holds = [last[seq] for seq in sorted(last)]
+    return [
+        [hold.seq for hold in holds],
+        [hold.queue for hold in holds],
+        [hold.attempt for hold in holds],
+        [hold.due_at for hold in holds],
+        [hold.error for hold in holds],
+    ]
+
+
+def ended_hold_columns(extras: Extras, _queues: QueueIds) -> Columns:
+    """Seq."""
+    return [sorted(extras.ended_holds)]
+
+
 def result_columns(extras: Extras, _queues: QueueIds) -> Columns:
     """id, value."""
     return [[result.id for result in extras.results], [result.value for result in extras.results]]
@@ -43,13 +61,15 @@ def _audits(extras: Extras, _queues: QueueIds) -> Columns:
 
 WRITES: Mapping[str, tuple[str, Callable[[Extras, QueueIds], Columns]]] = {
     "states": ("write_states", state_columns),
+    "holds": ("write_holds", hold_columns),
+    "ended_holds": ("end_holds", ended_hold_columns),
     "results": ("write_results", result_columns),
     "audits": ("write_audit", _audits),
     "replays": ("advance_replays", lambda extras, _queues: progress_columns(extras)),
     "aborted": ("forget_aborts", lambda extras, _queues: [extras.aborted]),
     "taken": ("take_outbox", lambda extras, _queues: [extras.taken]),
 }
-"""By the list's name: the statement that writes it, and what makes its arguments."""
+"""By the list's name: the statement that writes it, and what makes its arguments. In the order written."""
 
 
 def extra_statements(extras: Extras, queues: QueueIds, statements: Mapping[str, str]) -> list[Statement]:

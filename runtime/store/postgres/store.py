@@ -35,6 +35,7 @@ from runtime.store.records import (
     DeadLetterView,
     Entry,
     Event,
+    Hold,
     QueueState,
     StateFilter,
     StoredState,
@@ -230,6 +231,9 @@ class PostgresStore:
     async def list_states(self, which: StateFilter) -> list[StoredState]:
         arguments = which.service, which.tenant, list(which.labels), which.before, which.limit
         return [StoredState(*row) for row in await self._system.fetch(self._sql["list_states"], *arguments)]
+
+    async def holds(self, service: str, after_seq: int, limit: int) -> list[Hold]:
+        return [Hold(*row) for row in await self._system.fetch(self._sql["read_holds"], service, after_seq, limit)]
 
     async def start_marks(self) -> Mapping[int, int]:
         return await self._marks.all()
