@@ -32,7 +32,7 @@ from runtime.durable.ids import IdSource
 from runtime.durable.intake import Intake
 from runtime.durable.journal import Journal
 from runtime.durable.lease_keeper import LeaseKeeper
-from runtime.durable.membership import LOST, Membership, own_label
+from runtime.durable.membership import LOST, LOST_STOP_SECONDS, Membership, own_label
 from runtime.durable.outbox import LOOK_SECONDS, Outbox
 from runtime.durable.policy_keeper import PolicyKeeper
 from runtime.durable.pulse import Pulse
@@ -167,7 +167,7 @@ class Running:
     async def stop(self) -> None:
         """Stop in reverse order: finish what runs, record it, close. Safe twice and before `start`."""
         if self._started:
-            await self._root.stop(STOP_SECONDS)
+            await self._root.stop(LOST_STOP_SECONDS if self.membership.lost.is_set() else STOP_SECONDS)
             await self.machinery.run_queue.close()
 
     async def wait_stopped(self) -> BaseException | None:

@@ -66,11 +66,14 @@ async def _serve_once(
     app: App, settings: Settings, on_running: Callable[[Running], None], stop: _Stop
 ) -> BaseException | None:
     """Run the app once; why it stopped by itself, or None."""
-    async with app.running(settings) as running:
-        stop.phase = Phase.SERVING
-        on_running(running)
-        reason = await _first(running, stop)
-        stop.begin_draining()
+    try:
+        async with app.running(settings) as running:
+            stop.phase = Phase.SERVING
+            on_running(running)
+            reason = await _first(running, stop)
+            stop.begin_draining()
+    except LeaseLostError as error:  # while it was starting
+        return error
     return reason
 
 

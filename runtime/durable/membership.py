@@ -29,6 +29,8 @@ GRACE_SECONDS = 0.5
 SETTLE_SECONDS = 5.0
 """How long a start waits for its share of the shards."""
 LEAVE_SECONDS = 5.0
+LOST_STOP_SECONDS = 1.0
+"""How long a process takes to stop of which others own the shards: nothing is left that it could record."""
 SETTLING_LOOK_SECONDS = 0.05
 FORGET_SECONDS = 5.0
 LOST = "this process stood still for so long that others took it for dead and own its shards since"

@@ -150,6 +150,7 @@ class Campaign:
 
     async def _pause_app(self) -> str:
         """Have a process stand still until the others have taken it for dead; then it finds out."""
+        await self._until_ready()
         await self._live()
         app = self._running_app()
         fenced = self._zombies()
@@ -250,6 +251,9 @@ class Campaign:
     async def _start_app(self, point: str) -> None:
         """Start the app and wait until it serves."""
         await self._spawn_app(point)
+        await self._until_ready()
+
+    async def _until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         async with aiohttp.ClientSession() as session:
             while not await self._ready(session):

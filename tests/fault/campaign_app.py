@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -172,19 +173,25 @@ async def main(home: Path, port: int) -> None:
     app = campaign_app()
     settings = Settings(data_dir=home / "data", http=f"127.0.0.1:{port}", window=100, lease_seconds=LEASE_SECONDS)
     while not (stop.is_set() or finish.is_set()):
-        async with app.running(settings) as running:
-            waits = [asyncio.create_task(event.wait()) for event in (stop, finish)]
-            gave_up = asyncio.create_task(running.wait_stopped())
-            await asyncio.wait((*waits, gave_up), return_when=asyncio.FIRST_COMPLETED)
-            if gave_up.done():
-                if not isinstance(gave_up.result(), LeaseLostError):
-                    sys.exit(f"the app gave up: {gave_up.result()}")
-                became_zombie(home, HISTORIES[0])
-            for task in (*waits, gave_up):
-                task.cancel()
-            for service in app.services if finish.is_set() else ():
-                await running.wait_idle(service)
+        with contextlib.suppress(LeaseLostError):  # while it was starting
+            await live(app, settings, home, stop, finish)
         HISTORIES[0] = History(home / HISTORY)  # what comes is another life
+
+
+async def live(app: App, settings: Settings, home: Path, stop: asyncio.Event, finish: asyncio.Event) -> None:
+    """One life of the app, until it is told to end or finds that others took it for dead."""
+    async with app.running(settings) as running:
+        waits = [asyncio.create_task(event.wait()) for event in (stop, finish)]
+        gave_up = asyncio.create_task(running.wait_stopped())
+        await asyncio.wait((*waits, gave_up), return_when=asyncio.FIRST_COMPLETED)
+        if gave_up.done():
+            if not isinstance(gave_up.result(), LeaseLostError):
+                sys.exit(f"the app gave up: {gave_up.result()}")
+            became_zombie(home, HISTORIES[0])
+        for task in (*waits, gave_up):
+            task.cancel()
+        for service in app.services if finish.is_set() else ():
+            await running.wait_idle(service)
 
 
 def became_zombie(home: Path, history: History) -> None:
