@@ -120,7 +120,9 @@ class Queue:
                 done(seq)
             return
         for seq in seqs:
-            next(line for line in self.lines if seq in line.watermark).watermark.done(seq)
+            for line in self.lines:
+                if seq in line.watermark:
+                    line.watermark.done(seq)
 
     def forget(self, shards: frozenset[int], waiting: Iterable[tuple[int, int]]) -> None:
         """Know no more of shards of which only entries (shard, seq) that wait are left."""

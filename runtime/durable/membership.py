@@ -138,8 +138,9 @@ class Membership:
         """See who is there and take what is due; whether nothing is missing."""
         members = await self._living()
         plan = self._plan(members)
-        if plan.take:
-            await self._take(plan.take)
+        # what is being given up may be free already, and is not forgotten here yet
+        if take := plan.take - self._hand_over.undecided:
+            await self._take(take)
         await self._forget_arrivals(members)
         seats = len(_seats(members))
         self._alone = seats == 1

@@ -53,6 +53,12 @@ class Fence:
         self.gate = Gate()
         """What is written under the lease as it stood when the writing began."""
 
+    def learn(self, lease: Lease) -> None:
+        """Know a lease as the server has confirmed it. Of two that come at once the later epoch counts."""
+        known = self.lease
+        if known is None or known.incarnation != lease.incarnation or lease.epoch >= known.epoch:
+            self.lease = lease
+
     def require(self) -> Lease:
         """The lease.
 

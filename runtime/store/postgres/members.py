@@ -64,7 +64,7 @@ class Members:
                 if profile is not None:
                     shown = (profile.label, profile.url, profile.passive)
                     await connection.execute(self._sql["show_member"], incarnation, *shown)
-            self._fence.lease = lease
+            self._fence.learn(lease)
         finally:
             self._fence.renewing -= 1
         return lease
@@ -78,7 +78,7 @@ class Members:
                 raise LeaseLostError(LOST)
             rows = await connection.fetch(self._sql["take_shards"], known.incarnation, list(shards))
             lease = await self._lease(connection, known.incarnation, epoch)
-        self._fence.lease = lease
+        self._fence.learn(lease)
         return Taken(
             frozenset(row["shard"] for row in rows), frozenset(row["shard"] for row in rows if not row["clean"])
         )
@@ -92,7 +92,7 @@ class Members:
                 async with self._pool.transaction() as connection:
                     await connection.execute(self._sql["give_up_shards"], incarnation, list(shards), list(unclean))
                     lease = await self._renewed(connection, incarnation)
-                self._fence.lease = lease
+                self._fence.learn(lease)
             finally:
                 self._fence.renewing -= 1
 
