@@ -57,10 +57,12 @@ async def _supervise(commands: Sequence[Sequence[str]], data_dir: Path | None) -
     if server is not None:
         await server.start()
     try:
-        with Family(len(commands)) as family:
+        up = asyncio.Event()
+        up.set()
+        with Family(len(commands), up) as family:
             watching = [asyncio.create_task(family.keep(number, command)) for number, command in enumerate(commands)]
             if server is not None:
-                watching.append(asyncio.create_task(keep_server(server)))
+                watching.append(asyncio.create_task(keep_server(server, up)))
             try:
                 await family.run(watching[: len(commands)])
             finally:
@@ -73,9 +75,10 @@ async def _supervise(commands: Sequence[Sequence[str]], data_dir: Path | None) -
 
 
 class Family:
-    """The processes, and what they are told."""
+    """The processes, and what they are told. None is started while the server is not `up`."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, up: asyncio.Event) -> None:
+        self._up = up
         self._processes: list[asyncio.subprocess.Process | None] = [None] * count
         self._stopping = asyncio.Event()
         self._gone_reader, self._gone_writer = os.pipe()
@@ -118,6 +121,7 @@ class Family:
                     await self._stopping.wait()
 
     async def _run(self, number: int, command: Sequence[str]) -> int:
+        await self._up.wait()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", PROGRAM, *command),
             env={**os.environ, PARENT: str(self._gone_reader)},
@@ -142,10 +146,12 @@ class Family:
                     process.terminate()
 
 
-async def keep_server(server: SharedServer) -> None:
-    """Start the embedded server again when it has died."""
+async def keep_server(server: SharedServer, up: asyncio.Event) -> None:
+    """Start the embedded server again when it has died; it is `up` when it takes connections."""
     while True:
-        LOGGER.warning("the embedded PostgreSQL server ended: %s; it is started anew", await server.wait_exit())
+        reason = await server.wait_exit()
+        up.clear()
+        LOGGER.warning("the embedded PostgreSQL server ended: %s; it is started anew", reason)
         while True:
             await asyncio.sleep(SERVER_PAUSE_SECONDS)
             try:
@@ -153,6 +159,7 @@ async def keep_server(server: SharedServer) -> None:
             except EmbeddedServerError as error:
                 LOGGER.warning("%s", error)
             else:
+                up.set()
                 break
 
 

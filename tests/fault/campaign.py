@@ -78,6 +78,8 @@ class Campaign:
         self._place = 0
         """Which of the processes is meant."""
         self._server_kills = 0
+        self._up = asyncio.Event()
+        self._up.set()
 
     async def run(self) -> Verdict:
         """Everything, and the verdict over it."""
@@ -91,7 +93,7 @@ class Campaign:
         """With a server that does not end with one of the processes."""
         server = SharedServer(self._home / "data")
         await server.start()
-        keeping = asyncio.create_task(keep_server(server))
+        keeping = asyncio.create_task(keep_server(server, self._up))
         try:
             await self._run()
         finally:
@@ -150,7 +152,11 @@ class Campaign:
 
     async def _pause_app(self) -> str:
         """Have a process stand still until the others have taken it for dead; then it finds out."""
-        await self._until_ready()
+        chosen = self._place
+        for place in range(self._processes):  # there must be others who can take it for dead
+            self._place = place
+            await self._until_ready()
+        self._place = chosen
         await self._live()
         app = self._running_app()
         fenced = self._zombies()
@@ -221,6 +227,7 @@ class Campaign:
                 os.kill(claim.pid, signal.SIGKILL)
 
     async def _end_app(self) -> None:
+        await self._start_again()
         app = self._running_app()
         app.kill()
         await app.wait()
@@ -244,6 +251,7 @@ class Campaign:
 
     async def _spawn_app(self, point: str) -> asyncio.subprocess.Process:
         self._server_kills = 0
+        await self._up.wait()
         port = [self._ports[self._place]]
         self._apps[self._place] = app = await self._spawn("tests.fault.campaign_app", point=point, port=port)
         return app
@@ -257,10 +265,18 @@ class Campaign:
         deadline = time.monotonic() + START_SECONDS
         async with aiohttp.ClientSession() as session:
             while not await self._ready(session):
-                self._running_app()
+                await self._start_again()
                 if time.monotonic() > deadline:
                     raise CampaignError(f"the app was not ready after {START_SECONDS:g} s; see {self._home / LOG}")
                 await asyncio.sleep(POLL_SECONDS)
+
+    async def _start_again(self) -> None:
+        """A process that is alone may not end by itself; one of several may, when it starts while the server does."""
+        app = self._apps[self._place]
+        if self._processes > 1 and app is not None and app.returncode == 1:
+            await self._spawn_app("")
+        else:
+            self._running_app()
 
     async def _ready(self, session: aiohttp.ClientSession) -> bool:
         with contextlib.suppress(OSError, aiohttp.ClientError):
