@@ -271,9 +271,12 @@ class Campaign:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _start_again(self) -> None:
-        """A process that is alone may not end by itself; one of several may, when it starts while the server does."""
+        """A process that is alone may not end by itself; one of several may, when it starts while the server does.
+
+        And one that was to end at a point may come there late.
+        """
         app = self._apps[self._place]
-        if self._processes > 1 and app is not None and app.returncode == 1:
+        if self._processes > 1 and app is not None and app.returncode in {1, -signal.SIGKILL}:
             await self._spawn_app("")
         else:
             self._running_app()
