@@ -16,6 +16,9 @@ from runtime.errors import ClosedError, LimitError, StoreError
 from runtime.store.policies import PolicyStore
 from runtime.store.records import Claiming, Delayed, Event
 
+RECOUNT_PAUSE = 20
+"""Backlogs are not counted again for so many times as long as counting them took."""
+
 Progress = Callable[[], asyncio.Future[None]]
 """Gives what is done when an outcome is recorded after this call."""
 
@@ -28,6 +31,7 @@ class Gate:
         self._store = store
         self._clock = clock
         self._progress = progress
+        self._recount_at = 0.0
 
     @property
     def active(self) -> bool:
@@ -90,9 +94,17 @@ class Gate:
         self._limits.ended(service, tenant, count)
 
     async def recount(self) -> None:
-        """Count the backlogs in the database anew: other processes share them."""
+        """Count the backlogs in the database anew, as other processes and handlers add to them.
+
+        Counting a large one takes long: it is given a twentieth of the time, and the figures are the older for it.
+        """
+        began = self._clock.monotonic()
+        if began < self._recount_at:
+            return
         for check in self._limits.backlogs():
             await self._count(check)
+        now = self._clock.monotonic()
+        self._recount_at = now + RECOUNT_PAUSE * (now - began)
 
     async def _take(self, counts: Mapping[tuple[str, str], int]) -> Refusal | None:
         for service, tenant in counts:
