@@ -180,7 +180,8 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     """When a service parks the events of one tenant: at least `ratio` of its last `window` failed.
 
     After `pause_seconds`, twice as long each time up to `max_pause_seconds`, one chunk of them is tried; when all of it
-    succeeds, the tenant goes on. Failures by a `permanent` exception and by `RetryLaterError` do not count.
+    succeeds, the tenant goes on. An event counts as failed once, at its first attempt; failures by a `permanent`
+    exception and by `RetryLaterError` do not count.
 
     Raises:
         SpecError: a number is out of range.

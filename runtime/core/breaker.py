@@ -4,8 +4,10 @@
                                                   ^                           |
                                                   +----it failed: twice the pause, up to the longest
 
-Failures count that trying again could help: a permanent one tells of the event, not of what it needs. A tenant without
-a failure among its last `window` is not remembered at all, and one that is has to fill its window before it is judged.
+Failures count that trying again could help: a permanent one tells of the event, not of what it needs. An event counts
+as failed once, at its first attempt: else the retries of a few bad events, which come in a row, would look like an
+outage. A tenant without a failure among its last `window` is not remembered at all, and one that is has to fill its
+window before it is judged.
 """
 
 from __future__ import annotations

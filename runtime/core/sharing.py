@@ -27,11 +27,15 @@ class Share(msgspec.Struct, frozen=True):
 
 
 def targets(seats: Sequence[Seat], count: int) -> dict[UUID, int]:
-    """How many shards each member should have: as many as every other, or one more. Who has most keeps one more."""
+    """How many shards each member should have: as many as every other, or one more.
+
+    Who has more keeps one more. Among the rest the name decides, not how many they have by now: else it would change
+    with each that takes its part, and the last shard would go begging.
+    """
     if not seats:
         return {}
     least, more = divmod(count, len(seats))
-    ordered = sorted(seats, key=lambda seat: (-len(seat.shards), seat.name))
+    ordered = sorted(seats, key=lambda seat: (min(0, least - len(seat.shards)), seat.name))
     return {seat.name: least + (place < more) for place, seat in enumerate(ordered)}
 
 

@@ -183,7 +183,7 @@ class ChunkRun:
         elif not self._is_lost():
             failures = self._service.failures
             self.failures += 1
-            if failures.tell_of_tenant(error):
+            if delivery.attempt == 1 and failures.tell_of_tenant(error):  # retries of a few bad events come in a row
                 self.telling_failures += 1
                 self.last_failure = error
             self._hold(failures.add(self._batch, delivery.entry, error, delivery.started_at))

@@ -114,6 +114,16 @@ async def test_permanent_failures_park_nobody(database: Server) -> None:
         assert await running.outcome_counts("calls", 0) == [("sick", 100, 0, 100)]
 
 
+async def test_retries_of_a_few_bad_events_park_nobody(database: Server) -> None:
+    app = caller_app(SLOW, retry=RetryPolicy(intervals=(0.01,) * 9))
+    async with run(app, database) as running:
+        await enqueue(app, "sick", 8)
+        async with asyncio.timeout(20):
+            await running.wait_idle("calls")
+        assert await running.outcome_counts("calls", 0) == [("sick", 8, 0, 8)]
+    assert len(Caller.tried) == 80
+
+
 async def test_without_a_breaker_all_events_are_tried(database: Server) -> None:
     app = caller_app(None)
     async with run(app, database) as running:

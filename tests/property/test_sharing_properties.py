@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runtime.core.sharing import Seat, Share, Sign, Watch, choose, share, targets
@@ -69,6 +69,7 @@ steps = st.lists(
 )
 
 
+@example(64, [("join", 1), ("join", 2), ("join", 3), ("look", 1), ("look", 8), ("join", 0)])
 @given(counts, steps)
 def test_shares_become_even_within_two_rounds_of_looks(count: int, script: list[tuple[str, Any]]) -> None:
     world = World(count)
