@@ -138,6 +138,7 @@ class ChunkRun:
         while self._todo and not self._current:
             self._current = self._ahead(self._todo.pop())
         if not self._current:
+            self.delivery = None  # it refers to this chunk, and the two would wait for the cyclic garbage collector
             self._service.left(self)
             return
         self._index = 0
