@@ -83,6 +83,7 @@ async def require_exact(admin: Connection, order: str = "relaxed", count: int = 
     assert [tuple(row) for row in kinds] == [(1, count), *retries]
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("chunk_size", "order", "count"), [(1, "relaxed", EVENTS), (25, "relaxed", EVENTS), (25, "strict", EVENTS // 4)]
 )
