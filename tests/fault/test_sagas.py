@@ -21,7 +21,7 @@ from tests.fault.sagas_app import REFUSED, SAGAS
 from tests.postgres import Server
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("POSTROOM_SAGA_KILLS", "3"))
+KILLS = int(os.environ.get("POSTROOM_SAGA_KILLS", "1"))
 LIFE_SECONDS = 100
 
 
