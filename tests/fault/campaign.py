@@ -234,6 +234,8 @@ class Campaign:
 
     async def _stop_app(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop the app cleanly; by SIGUSR1 when it has finished everything."""
+        if how is signal.SIGTERM:
+            await self._until_ready()
         app = self._apps[self._place]
         assert app is not None
         with contextlib.suppress(ProcessLookupError):
