@@ -14,23 +14,17 @@ from actors.database import Database
 from actors.spec import Intensity, Supervision
 from actors.tree import SupervisorSpec
 from runtime.app_operations import AppOperations
-from runtime.cells.run_queue import RunQueue
+from runtime.assembly import assemble
 from runtime.clock import SystemClock
 from runtime.configuration import NOT_CONFIGURED, Configuration
 from runtime.core.limits import Limits
 from runtime.core.policy_book import PolicyBook
 from runtime.definition import ServiceDefinition
-from runtime.durable.aborts import Aborts, Skips
-from runtime.durable.admission import Admission, limits_of
+from runtime.durable.aborts import Aborts
 from runtime.durable.backlog import Backlog
 from runtime.durable.commit_group import Record
-from runtime.durable.delays import Delays
-from runtime.durable.emissions import Emissions
-from runtime.durable.gate import Gate
 from runtime.durable.grants import Grants
-from runtime.durable.ids import IdSource
 from runtime.durable.intake import Intake
-from runtime.durable.journal import Journal
 from runtime.durable.lease_keeper import LeaseKeeper
 from runtime.durable.membership import LOST, LOST_STOP_SECONDS, Membership, own_label
 from runtime.durable.outbox import LOOK_SECONDS, Outbox
@@ -39,23 +33,19 @@ from runtime.durable.pulse import Pulse
 from runtime.durable.replays import Replays
 from runtime.durable.retention import Retention
 from runtime.durable.service import Service
-from runtime.durable.suspects import Suspects
 from runtime.embedded import SharedServer
 from runtime.errors import LeaseLostError, ResultNotKeptError, ServerEndedError
 from runtime.extension import Extension
 from runtime.http import HttpServer
-from runtime.machinery import Machinery
 from runtime.opening import open_store
 from runtime.operations import Operations, Readiness
 from runtime.parts import Part
 from runtime.settings import SECONDS_PER_DAY, Settings
 from runtime.store.membership import MemberProfile
 from runtime.store.port import AppStore
-from runtime.store.records import Batch
 from runtime.supervision.child import Child, ChildSpec
 from runtime.supervision.supervisor import Supervisor
 from runtime.tree import TreeNode
-from runtime.trees.directory import Trees
 from runtime.trees.making import make_supervisor
 
 ROOT_INTENSITY = Intensity(max_restarts=5, period_seconds=10.0)
@@ -96,12 +86,17 @@ class Running:
         self._random = random.Random()  # noqa: S311 # spreads retries and restarts; no secret depends on it
         self._server = None if settings.database or store else SharedServer(settings.data_dir)
         self.store = store or open_store(settings, self._server, name)
-        limits, ids = limits_of(settings), IdSource(self.clock.now)
-        self.admission = Admission(services, limits, ids=ids, clock=self.clock)
-        self._emissions = Emissions(self.admission, limits, ids=ids, clock=self.clock)
-        self.book, self._profile = PolicyBook(configuration.policies), configuration.profile
+        self.book = PolicyBook(configuration.policies)
         self.limits = Limits(self.book)
-        self.machinery = self._build_machinery()
+        self.machinery = assemble(
+            *(name, services, settings),
+            store=self.store,
+            limits=self.limits,
+            profile=configuration.profile,
+            clock=self.clock,
+            random=self._random,
+        )
+        self.admission = self.machinery.admission
         self.intake = Intake(self.machinery)
         self.membership = Membership(
             *(self.machinery, self.incarnation, name, Grants(self.machinery, settings.window).take),
@@ -227,31 +222,6 @@ class Running:
             reasons.append("starting: the log has not been read yet")
         return Readiness(ready=not reasons, reasons=reasons)
 
-    def _build_machinery(self) -> Machinery:
-        appending = asyncio.Lock()
-        backlog = Backlog(self.store, self.settings.window)
-        delays = Delays(self.store, backlog, appending, self.clock)
-        journal = Journal(
-            self.store, appending=appending, admit=backlog.admit, recorded=backlog.recorded, on_written=self._written
-        )
-        return Machinery(
-            store=self.store,
-            journal=journal,
-            backlog=backlog,
-            profile=self._profile,
-            gate=Gate(self.limits, self.store.policies, self.clock, backlog.progress),
-            delays=delays,
-            admission=self.admission,
-            emissions=self._emissions,
-            appending=appending,
-            skips=Skips(backlog),
-            suspects=Suspects(self.store, journal.flush, backlog.watermark_of, backlog.shard),
-            clock=self.clock,
-            random=self._random,
-            run_queue=RunQueue(development=self.settings.development),
-            trees=Trees(self.name),
-        )
-
     def _build_services(self, definitions: Mapping[str, ServiceDefinition]) -> Mapping[str, Service]:
         path = f"{self.name}/services"
         services = {
@@ -351,8 +321,3 @@ class Running:
 
     def _explained(self, service: str, reason: BaseException) -> None:
         self._supervisor.explained_exit(service, reason)
-
-    def _written(self, batch: Batch) -> None:
-        self.machinery.delays.expect(batch.delayed)
-        for service in self._services.values():
-            service.pump()

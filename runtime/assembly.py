@@ -1,0 +1,70 @@
+"""The machinery of an app, put together: each part is given those it needs, in the order of their needs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+
+from actors.context import Clock
+from runtime.cells.run_queue import RunQueue
+from runtime.core.limits import Limits
+from runtime.core.profile import SchedulingProfile
+from runtime.definition import ServiceDefinition
+from runtime.durable.aborts import Skips
+from runtime.durable.admission import Admission, limits_of
+from runtime.durable.backlog import Backlog
+from runtime.durable.delays import Delays
+from runtime.durable.emissions import Emissions
+from runtime.durable.gate import Gate
+from runtime.durable.ids import IdSource
+from runtime.durable.journal import Journal
+from runtime.durable.suspects import Suspects
+from runtime.machinery import Machinery
+from runtime.settings import Settings
+from runtime.store.port import AppStore
+from runtime.store.records import Batch
+from runtime.trees.directory import Trees
+
+
+def assemble(
+    name: str,
+    definitions: Mapping[str, ServiceDefinition],
+    settings: Settings,
+    *,
+    store: AppStore,
+    limits: Limits,
+    profile: SchedulingProfile,
+    clock: Clock,
+    random: random.Random,
+) -> Machinery:
+    """All that services share; the services themselves are added to it afterwards."""
+
+    def written(batch: Batch) -> None:
+        delays.expect(batch.delayed)
+        for service in machinery.services.values():
+            service.pump()
+
+    appending, ids = asyncio.Lock(), IdSource(clock.now)
+    admission = Admission(definitions, limits_of(settings), ids=ids, clock=clock)
+    backlog = Backlog(store, settings.window)
+    delays = Delays(store, backlog, appending, clock)
+    journal = Journal(store, appending=appending, admit=backlog.admit, recorded=backlog.recorded, on_written=written)
+    machinery = Machinery(
+        store=store,
+        journal=journal,
+        backlog=backlog,
+        profile=profile,
+        gate=Gate(limits, store.policies, clock, backlog.progress),
+        delays=delays,
+        admission=admission,
+        emissions=Emissions(admission, limits_of(settings), ids=ids, clock=clock),
+        appending=appending,
+        skips=Skips(backlog),
+        suspects=Suspects(store, journal.flush, backlog.watermark_of, backlog.shard),
+        clock=clock,
+        random=random,
+        run_queue=RunQueue(development=settings.development),
+        trees=Trees(name),
+    )
+    return machinery
