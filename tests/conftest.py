@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 import uvloop
@@ -15,10 +16,31 @@ __all__ = ["admin", "database", "empty_database", "postgres_server", "store"]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
+def heedful(new_loop: LoopFactory) -> LoopFactory:
+    """Makes loops that a time limit ends: what a signal's handler raises in a callback does not leave it by itself."""
+
+    def make() -> asyncio.AbstractEventLoop:
+        loop = new_loop()
+        loop.set_exception_handler(cancel_over_time_limit)
+        return loop
+
+    return make
+
+
+def cancel_over_time_limit(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if isinstance(error := context.get("exception"), pytest.fail.Exception):
+        for task in asyncio.all_tasks(loop):
+            task.cancel(str(error))
+    loop.default_exception_handler(context)
+
+
+ASYNCIO, UVLOOP = heedful(asyncio.new_event_loop), heedful(uvloop.new_event_loop)
+
+
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
     """Unit tests run on both loops; what needs a server runs on uvloop, as the commands do."""
     if item.path.name.startswith("test_embedded"):  # some start processes under other accounts, which uvloop cannot
-        return {"asyncio": asyncio.new_event_loop}
+        return {"asyncio": ASYNCIO}
     if item.path.is_relative_to(config.rootpath / "tests" / "unit"):
-        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    return {"uvloop": uvloop.new_event_loop}
+        return {"asyncio": ASYNCIO, "uvloop": UVLOOP}
+    return {"uvloop": UVLOOP}

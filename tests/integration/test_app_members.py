@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 
@@ -85,6 +86,15 @@ async def walk(app: App, first: int, count: int) -> None:
         await app.enqueue_many("steps", [Enqueue(message=Step(n), tenant="acme", key=key) for key in KEYS])
 
 
+async def walk_until(end: asyncio.Event, app: App) -> int:
+    """Walk on; returns the steps of each key."""
+    for n in itertools.count():
+        await walk(app, n, 1)
+        if end.is_set():
+            return n + 1
+    raise AssertionError
+
+
 async def test_members_own_equal_parts_and_each_gets_what_any_of_them_accepts(world: World, database: Server) -> None:
     async with running(world, database, "one") as (one, first), running(world, database, "two") as (two, second):
         await until(lambda: shards(first, second) == [32, 32])
@@ -106,16 +116,17 @@ async def test_order_of_keys_holds_while_members_join_and_leave(
     world: World, database: Server, admin: Connection
 ) -> None:
     async with running(world, database, "one") as (one, first):
-        walking = asyncio.create_task(walk(one, 0, 120))
+        arrived = asyncio.Event()
+        walking = asyncio.create_task(walk_until(arrived, one))
         for name in ("two", "three"):
-            async with running(world, database, name) as (_, other):
-                await until(lambda: len(other.backlog.shards) > 20)  # it is asked before the next turn
-                await asyncio.sleep(0.2)
-        await walking
+            async with running(world, database, name):
+                await until(lambda: name in set().union(*world.by.values()))  # noqa: B023 # called before the next turn
+        arrived.set()
+        count = await walking
         await first.wait_idle("steps")
-    assert world.seen == {key: list(range(120)) for key in KEYS}
+    assert world.seen == {key: list(range(count)) for key in KEYS}
     assert max(len(names) for names in world.by.values()) > 1
-    assert await admin.fetchval("SELECT count(*) FROM postroom.outcome") == 120 * len(KEYS)
+    assert await admin.fetchval("SELECT count(*) FROM postroom.outcome") == count * len(KEYS)
 
 
 async def test_a_handler_that_does_not_end_keeps_its_shard_and_nothing_else(
