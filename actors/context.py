@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
 from actors.database import Database
@@ -17,6 +17,9 @@ from actors.spec import Supervision
 if TYPE_CHECKING:
     from actors.actor import Actor
     from actors.supervisor_ref import SupervisorRef
+
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -119,6 +122,25 @@ class Context(Protocol):
             InvalidInputError: with the field `reenqueued` where the job failed so many times in a row
                 (`Settings.max_reenqueues`, 5; a success sets the count back), else as for `emit`.
             NotFoundError: the log no longer has the job.
+        """
+        ...
+
+    def callouts(
+        self, calls: Sequence[Awaitable[T]], *, timeout_seconds: float | None = None
+    ) -> Coroutine[Any, Any, list[T | Exception]]:
+        """Wait for calls to others all at once, without holding a slot; what each came to, in their order.
+
+        A call is anything that can be awaited, such as a coroutine that asks another server; what it raises stands in
+        its place. Each may take `timeout_seconds` (`Settings.callout_seconds`, 120), or `CalloutTimeoutError` does.
+        While the handler waits, others of its service use its slot; its own key stays in order, and its tenant is not
+        charged. It goes on when it has a slot again, first in its tenant's line, under the tenant's caps and holds. The
+        time limits of the service count all of the time. After a crash the event is handled again from its beginning.
+
+        Raises:
+            CalloutsError: more than `Settings.max_callouts` (3), or more than `Settings.max_callout_rounds` (3) times
+                in one attempt; `self.db` was used before, whose transaction would stay open; the service's
+                `chunk_size` is above 1. No call was made.
+            ActorError: no durable event is handled.
         """
         ...
 

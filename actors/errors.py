@@ -96,6 +96,21 @@ class HandlerTimeoutError(ActorError, TimeoutError):
         self.seconds = seconds
 
 
+class CalloutsError(ActorError):
+    """A handler may not wait for callouts now, or not for these. Nothing was called."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"callouts: {problem}")
+
+
+class CalloutTimeoutError(ActorError, TimeoutError):
+    """A callout took too long and was cancelled."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the callout took longer than {seconds:g} s and was cancelled")
+        self.seconds = seconds
+
+
 class RetryLaterError(ActorError):
     """Raised by the handler of an event, to have it tried again after a pause of its own choice.
 

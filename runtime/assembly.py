@@ -14,6 +14,7 @@ from runtime.definition import ServiceDefinition
 from runtime.durable.aborts import Skips
 from runtime.durable.admission import Admission, limits_of
 from runtime.durable.backlog import Backlog
+from runtime.durable.callouts import callout_limits_of
 from runtime.durable.delays import Delays
 from runtime.durable.emissions import Emissions
 from runtime.durable.gate import Gate
@@ -66,5 +67,6 @@ def assemble(
         random=random,
         run_queue=RunQueue(development=settings.development),
         trees=Trees(name),
+        callouts=callout_limits_of(settings),
     )
     return machinery

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
 from actors.actor import Actor
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runtime.store.records import Delayed, Event
 
 LOGGER = logging.getLogger("postroom.actors")
+T = TypeVar("T")
 
 
 class Surroundings(Protocol):
@@ -112,6 +113,15 @@ class MemoryContext:
     async def reenqueue(self, ended: JobEnded, *, delay_seconds: float = 0.0) -> UUID:  # noqa: ARG002 # as above
         raise ActorError("reenqueue is available only while a durable event is handled; use App.enqueue")
 
+    async def callouts(
+        self,
+        calls: Sequence[Awaitable[T]],
+        *,
+        timeout_seconds: float | None = None,  # noqa: ARG002 # as above
+    ) -> list[T | Exception]:
+        refuse(calls)
+        raise ActorError("callouts are available only while a durable event is handled: nothing else holds a slot")
+
     def ref(self, service: str, *, tenant: str | None = None, key: str | None = None) -> Ref:
         return self._surroundings.lookup(service, tenant, key)
 
@@ -161,6 +171,13 @@ class MemoryContext:
         self._surroundings.bound_ties().start_task(coroutine)
 
 
+def refuse(calls: Sequence[Awaitable[Any]]) -> None:
+    """Close coroutines that will not be awaited."""
+    for call in calls:
+        if isinstance(call, Coroutine):
+            call.close()
+
+
 class Emitter(Protocol):
     """Makes an event of what a handler emits, or refuses it."""
 
@@ -186,6 +203,7 @@ class Transactional(Protocol):
     @property
     def emitter(self) -> Emitter: ...
     async def find_event(self, event_id: UUID) -> Event | None: ...
+    async def call_out(self, calls: Sequence[Awaitable[Any]], seconds: float | None) -> list[Any]: ...
 
 
 class EventContext(MemoryContext):
@@ -242,6 +260,12 @@ class EventContext(MemoryContext):
         if job is None:
             raise NotFoundError(f"the log no longer has the job {ended.job}")
         return self._add(self._transaction.emitter.reenqueue(self._event, job, ended, delay_seconds))
+
+    async def callouts(
+        self, calls: Sequence[Awaitable[T]], *, timeout_seconds: float | None = None
+    ) -> list[T | Exception]:
+        self._require_open("callouts")
+        return await self._transaction.call_out(calls, timeout_seconds)
 
     def _add(self, emitted: Event | Delayed) -> UUID:
         self.emitted.append(emitted)

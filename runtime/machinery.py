@@ -23,6 +23,7 @@ from runtime.core.profile import SchedulingProfile
 from runtime.durable.aborts import Skips
 from runtime.durable.admission import Admission
 from runtime.durable.backlog import Backlog
+from runtime.durable.callouts import CalloutLimits
 from runtime.durable.delays import Delays
 from runtime.durable.emissions import Emissions
 from runtime.durable.gate import Gate
@@ -60,6 +61,7 @@ class Machinery(msgspec.Struct, kw_only=True):
     random: random.Random
     run_queue: RunQueue
     trees: Trees
+    callouts: CalloutLimits
     services: dict[str, Service] = {}
 
     def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:

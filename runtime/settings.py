@@ -22,10 +22,17 @@ DEFAULT_RETENTION_DAYS = 7.0
 DEFAULT_MAX_DEPTH = 1000
 DEFAULT_MAX_REENQUEUES = 5
 DEFAULT_MAX_REPLAY = 1000
+DEFAULT_MAX_CALLOUTS = 3
+DEFAULT_MAX_CALLOUT_ROUNDS = 3
+DEFAULT_CALLOUT_SECONDS = 120.0
+DEFAULT_MAX_WAITING_CALLOUTS = 10_000
 SECONDS_PER_DAY = 86_400.0
 MAX_DEPTH = 32_767
 """What the log can count to."""
 POSITIVE = (
+    "callout_seconds",
+    "max_callout_rounds",
+    "max_callouts",
     "max_payload_bytes",
     "max_delay_seconds",
     "max_replay",
@@ -64,6 +71,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many events a replay by filter may match without being confirmed."""
     max_result_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
     """How large what a handler returns may be, where it is kept or told to a finalizer."""
+    max_callouts: int = DEFAULT_MAX_CALLOUTS
+    """How many callouts a handler may wait for at once."""
+    max_callout_rounds: int = DEFAULT_MAX_CALLOUT_ROUNDS
+    """How many times one attempt at an event may wait for callouts."""
+    callout_seconds: float = DEFAULT_CALLOUT_SECONDS
+    """How long one callout may take."""
+    max_waiting_callouts: int = DEFAULT_MAX_WAITING_CALLOUTS
+    """How many handlers of a service may wait for callouts without their slot; any more keep theirs."""
     config: Path | None = None
     """A TOML file with policies of tenants and services, which are laid over those of the app."""
     connections: int = 8
@@ -84,6 +99,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             require_positive(field, getattr(self, field))
         if not 1 <= self.max_depth <= MAX_DEPTH:
             raise SpecError("max_depth", f"must be between 1 and {MAX_DEPTH}, not {self.max_depth}")
+        if self.max_waiting_callouts < 0:
+            raise SpecError("max_waiting_callouts", f"must be 0 or more, not {self.max_waiting_callouts}")
         if self.max_reenqueues < 0:
             raise SpecError("max_reenqueues", f"must be 0 or more, not {self.max_reenqueues}")
         if self.lease_seconds < MIN_LEASE_SECONDS:

@@ -192,11 +192,14 @@ class FairShare(FairShareTerms[E]):
         state.hold_key(key, first)
         self._blocked += len(first)
 
-    def resume_key(self, tenant: str, key: str) -> None:
-        """End the hold of a key. Safe if it was not held."""
+    def resume_key(self, tenant: str, key: str, *, first: bool = False) -> None:
+        """End the hold of a key. Safe if it was not held. What becomes ready by it is the tenant's last, or `first`."""
         state = self._tenants.get(tenant)
         if state is not None:
-            self._make_ready(state, state.resume_key(key))
+            item = state.resume_key(key)
+            self._make_ready(state, item)
+            if first and item is not None:
+                state.ready.rotate(1)
             if not state.running and not state.ready:
                 self._retire(state)
 

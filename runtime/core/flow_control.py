@@ -11,7 +11,7 @@ stays empty for it. As the tenant is backlogged anyway, its share is what it was
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from runtime.core.fair_share import FairShare
@@ -93,6 +93,11 @@ class FlowControlledShare(FairShare[E]):
         else:
             super().push(tenant, key, entry)
         self._first.add(tenant)
+
+    def hold_key(self, tenant: str, key: str, first: Sequence[E]) -> None:
+        super().hold_key(tenant, key, first)
+        for _ in first:
+            self._first.add(tenant)
 
     def take(self) -> Taken[E] | None:
         taken = super().take()

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
 from actors.database import Database
-from actors.errors import ActorStoppedError
+from actors.errors import ActorStoppedError, CalloutsError
 from runtime.context import Emitter
 from runtime.core.fair_share import Taken
 from runtime.core.supervision_errors import describe
@@ -33,6 +34,7 @@ from runtime.store.port import UnitOfWork
 from runtime.store.records import Batch, Delayed, Entry, Event, Outcome, OutcomeKind
 
 if TYPE_CHECKING:
+    from runtime.durable.callouts import Errand
     from runtime.durable.service import Service
 
 LOGGER = logging.getLogger("postroom.chunk")
@@ -54,6 +56,7 @@ class ChunkRun:
         "_unit",
         "chunk",
         "delivery",
+        "errand",
         "failures",
         "held",
         "last_failure",
@@ -78,6 +81,8 @@ class ChunkRun:
         self._unit: UnitOfWork | None = None
         self.chunk = chunk
         self.slot = slot
+        self.errand: Errand | None = None
+        """Of the event at hand, if it has waited for callouts."""
         self.now = service.clock.now
         self.monotonic = service.clock.monotonic
         self.held: dict[Key, HeldBack] | None = None
@@ -98,6 +103,8 @@ class ChunkRun:
     @property
     def database(self) -> Database:
         """`self.db` of the event at hand. Only a chunk that asks for it has a unit of work."""
+        if self.errand is not None and self.errand.away:
+            raise CalloutsError("self.db is there again when they have ended")
         if self._unit is None:
             self._unit = self._service.store.unit_of_work()
             self._unit.begin_event()
@@ -122,6 +129,14 @@ class ChunkRun:
                 return Standing.RUNNING if place == self._index else Standing.WAITING
         return Standing.ENDING if any(taken.entry.seq == seq for taken in self.chunk) else None
 
+    @property
+    def opened(self) -> bool:
+        """Whether a transaction is open."""
+        return self._unit is not None and self._unit.opened
+
+    def call_out(self, calls: Sequence[Awaitable[Any]], seconds: float | None) -> Coroutine[Any, Any, list[Any]]:
+        return self._service.callouts.call_out(self, calls, seconds)
+
     async def find_event(self, event_id: UUID) -> Event | None:
         return await self._service.store.find_event(event_id)
 
@@ -142,6 +157,7 @@ class ChunkRun:
             self._service.left(self)
             return
         self._index = 0
+        self.errand = None
         self._batch = Batch()
         self._unit = None
         if suspects.active and any(suspects.concern(taken.entry) for taken in self._current):
@@ -156,7 +172,8 @@ class ChunkRun:
         if self._unit is not None:
             self._unit.keep_event()
         started_at = delivery.started_at
-        outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, started_at, started_at + delivery.run_seconds)
+        ended_at = started_at + delivery.run_seconds if self.errand is None else self.now()
+        outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, started_at, ended_at)
         self._batch.outcomes.append(outcome)
         for one in delivery.emitted:
             if isinstance(one, Delayed):

@@ -58,6 +58,14 @@ class Delivery(EventContext):
         self._began = run.monotonic()
         return self
 
+    def pause(self) -> float:
+        """How long its handler has run since it began, or went on."""
+        return self._run.monotonic() - self._began
+
+    def go_on(self) -> None:
+        """What passed since `pause` is not charged."""
+        self._began = self._run.monotonic()
+
     def succeed(self, result: object) -> None:
         run = self._run
         self.run_seconds = run.monotonic() - self._began

@@ -21,6 +21,7 @@ from runtime.core.slot_account import SlotAccount
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
 from runtime.durable.aborts import Standing
+from runtime.durable.callouts import Callouts
 from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
@@ -79,10 +80,11 @@ class Service:
         self._aside = SetAside(machinery.backlog.shard)
         self._begin()
         self.slots = Slots(definition.slots, cost, self._pump_soon)
-        self._runs: list[ChunkRun | None] = []
+        self._runs: dict[int, ChunkRun] = {}
         self._terms = ServiceTerms(definition)
         self.usage = ServiceUsage(definition.name, machinery.profile)
         self._pumping = False
+        self.callouts = Callouts(self, machinery.callouts)
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -134,7 +136,7 @@ class Service:
         self._aside.clear()
         self._begin()
         self.slots.open()
-        self._runs = [None] * self.slots.total
+        self._runs.clear()
         self._since = self.clock.now()
         if self.breakers is not None:
             self.breakers.start()
@@ -149,6 +151,7 @@ class Service:
             self._held.end()
         deadline = asyncio.get_running_loop().time() + shutdown_seconds
         self.slots.close()
+        self.callouts.close()
         try:
             async with asyncio.timeout_at(deadline):
                 await self._quiet.wait()
@@ -163,6 +166,7 @@ class Service:
         await asyncio.gather(*tasks, return_exceptions=True)
         self.suspects.forget(self.name)
         self.slots.end()
+        self.callouts.clear()
         self._quiet.set()
 
     def node(self) -> TreeNode:
@@ -174,7 +178,7 @@ class Service:
             mailbox_depth=len(self._fair),
             oldest_message_seconds=self._oldest_seconds(),
             handled=self._handled,
-            detail=self._detail(),
+            detail=self.slots.detail(),
             children=self._instances.nodes(),
             children_total=len(self._instances),
         )
@@ -220,7 +224,7 @@ class Service:
 
     def entries_out(self) -> Iterator[Entry]:
         """Those that have been started and have not left their slots."""
-        return (taken.entry for run in self._runs if run is not None for taken in run.chunk)
+        return (taken.entry for run in self._runs.values() for taken in run.chunk)
 
     def hold(self, tenant: str, reason: str) -> None:
         """Start no further event of a tenant until `release` is told the same reason. See `FairShare.hold`."""
@@ -244,13 +248,16 @@ class Service:
         self._pumping = True
         take_chunk, chunk_size, new_run = self._fair.take_chunk, self.definition.chunk_size, self._new_run
         slots = self.slots
-        breakers = self.breakers
+        breakers, away = self.breakers, self.callouts.away
         try:
             while slots.room > 0 and not self.journal.saturated and (slots.pool is None or slots.in_turn()):
                 chunk = take_chunk(chunk_size)
                 if not chunk:
                     slots.decline()
                     break
+                if away and chunk[0].entry.seq in away:
+                    self.callouts.seat(chunk[0])
+                    continue
                 self._quiet.clear()
                 self.backlog.started(chunk[0].entry.queue, chunk)
                 run = new_run(self, chunk, slots.take())
@@ -263,6 +270,8 @@ class Service:
 
     def left(self, run: ChunkRun) -> None:
         """A chunk has left its slot."""
+        if self.callouts.away and self.callouts.keeps(run):
+            return
         complete, seconds = self._fair.complete, run.seconds
         ended = len(run.chunk)
         if run.held:
@@ -275,10 +284,19 @@ class Service:
             gate.ended(self.name, run.chunk[0].tenant, ended)
         if self.breakers is not None and (run.failures or self.breakers.watching):
             self._tell_breakers(self.breakers, run, max(0, ended + len(run.held or ()) - run.failures))
-        self._runs[run.slot] = None
+        del self._runs[run.slot]
         self.slots.give(run.slot)
         self.pump()
-        if not self._fair.running:
+        self._look_quiet()
+
+    def dismiss(self, run: ChunkRun) -> None:
+        """A run that lent its slot has come to its end while the service stops."""
+        del self._runs[run.slot]
+        self.slots.give_lent(run.slot)
+        self._look_quiet()
+
+    def _look_quiet(self) -> None:
+        if not self._fair.running and not self.callouts.away:
             self._quiet.set()
 
     def _hold_back(self, held: Mapping[Key, HeldBack]) -> int:
@@ -295,19 +313,19 @@ class Service:
 
     def standing(self, seq: int) -> Standing | None:
         """Where an entry is in the chunk that holds it, if one does."""
-        found = (run.standing(seq) for run in self._runs if run is not None)
+        found = (run.standing(seq) for run in self._runs.values())
         return next((standing for standing in found if standing is not None), None)
 
     def interrupt(self, seq: int, error: Exception) -> None:
         """Cancel the handler of an entry, which then fails with `error`, if it has begun."""
-        for run in self._runs:
-            delivery = run.delivery if run is not None else None
-            if run is not None and delivery is not None and delivery.entry.seq == seq and delivery.started_at:
+        for run in self._runs.values():
+            delivery = run.delivery
+            if delivery is not None and delivery.entry.seq == seq and delivery.started_at:
                 self.cell_for(delivery.entry, run.slot).cut_off(error)
 
     def running_entries(self) -> Iterator[Entry]:
         """Those whose handlers run at this moment."""
-        return (entry for run in self._runs if run is not None and (entry := run.running_entry) is not None)
+        return (entry for run in self._runs.values() if (entry := run.running_entry) is not None)
 
     def recorded(self, queue: int, seqs: Sequence[int]) -> None:
         self.backlog.recorded(queue, seqs)
@@ -356,11 +374,6 @@ class Service:
     async def _die(self, reason: BaseException, on_exit: Callable[[BaseException | None], None]) -> None:
         await self.stop(self.definition.supervision.shutdown_seconds)
         on_exit(reason)
-
-    def _detail(self) -> str:
-        slots = self.slots
-        held = f"; {slots.held}: nothing is started" if slots.held else ""
-        return f"{slots.filled} of {slots.limit} slots in use{held}"
 
     def _oldest_seconds(self) -> float | None:
         oldest = min((entry.event.accepted_at for entry in self._fair.heads()), default=None)

@@ -10,7 +10,7 @@ from runtime.core.slot_pool import SlotPool
 class Slots:
     """Numbered from 0. Each one that is filled counts `cost` times under the caps of the service and of the process."""
 
-    __slots__ = ("_cost", "_free", "_held", "_limit", "_open", "_wake", "pool", "room", "total")
+    __slots__ = ("_cost", "_free", "_held", "_lent", "_limit", "_numbers", "_open", "_wake", "pool", "room", "total")
 
     def __init__(self, total: int, cost: int, wake: Callable[[], None]) -> None:
         self.total = total // cost
@@ -22,12 +22,19 @@ class Slots:
         self._wake = wake
         self._limit = self.total
         self._free = list(range(self.total))
+        self._numbers = self.total
+        self._lent = 0
         self._open = False
         self._held: str | None = None
 
     @property
     def filled(self) -> int:
-        return self.total - len(self._free)
+        return self._numbers - len(self._free) - self._lent
+
+    @property
+    def is_open(self) -> bool:
+        """Whether slots are filled: the service runs and does not stop."""
+        return self._open
 
     @property
     def limit(self) -> int:
@@ -38,6 +45,12 @@ class Slots:
     def held(self) -> str | None:
         """Why nothing is started at all."""
         return self._held
+
+    def detail(self) -> str:
+        """What people are told."""
+        lent = f"; {self._lent} wait for callouts" if self._lent else ""
+        held = f"; {self._held}: nothing is started" if self._held else ""
+        return f"{self.filled} of {self._limit} slots in use{lent}{held}"
 
     def open(self) -> None:
         """Begin a new life, with every slot free."""
@@ -54,6 +67,7 @@ class Slots:
         if self.pool is not None:
             self.pool.free(self.filled * self._cost)
         self._free = list(range(self.total))
+        self._numbers, self._lent = self.total, 0
 
     def set_terms(self, slots: int | None, held: str | None) -> None:
         """Fill at most so many slots, as the caps count, or none while the service is held; what runs goes on."""
@@ -97,6 +111,28 @@ class Slots:
         self._free.append(slot)
         if self.pool is not None:
             self.pool.free(self._cost)
+
+    def lend(self) -> None:
+        """Free a slot while its number stays with who fills it."""
+        self._lent += 1
+        if self._numbers < self.total + self._lent:
+            self._free.insert(0, self._numbers)
+            self._numbers += 1
+        self.room += 1
+        if self.pool is not None:
+            self.pool.free(self._cost)
+
+    def retake(self) -> None:
+        """Fill a slot, of which there is room, again under its number."""
+        self._lent -= 1
+        self.room -= 1
+        if self.pool is not None:
+            self.pool.fill(self._wake, self._cost)
+
+    def give_lent(self, slot: int) -> None:
+        """Give up the number of one that is lent."""
+        self._lent -= 1
+        self._free.append(slot)
 
     def _count(self) -> None:
         allowed = self._limit if self._open and self._held is None else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import msgspec
@@ -37,9 +38,10 @@ class Worker(Actor):
 
 
 class Echo(Actor):
-    """A step without effects in the database, which goes another way to disk."""
+    """A step without effects in the database, which goes another way to disk, and waits without its slot."""
 
     async def echo(self, echo: Do) -> str:
+        await self.ctx.callouts([asyncio.sleep(0.005)])
         return echo.what
 
 

@@ -61,9 +61,9 @@ class Holding(RuleBasedStateMachine):
         self.waiting[tenant, key] = [self.number]
         self.held.add((tenant, key))
 
-    @rule(tenant=TENANTS, key=KEYS)
-    def resume(self, tenant: str, key: str) -> None:
-        self.fair.resume_key(tenant, key)
+    @rule(tenant=TENANTS, key=KEYS, first=st.booleans())
+    def resume(self, tenant: str, key: str, *, first: bool) -> None:
+        self.fair.resume_key(tenant, key, first=first)
         self.held.discard((tenant, key))
 
     @rule(tenant=TENANTS)

@@ -20,6 +20,8 @@ from actors import (
     Backoff,
     BlockingHandlerError,
     Bounded,
+    CalloutsError,
+    CalloutTimeoutError,
     ChildCounts,
     ChildInfo,
     Clock,
@@ -104,6 +106,13 @@ class Reader(Actor[Line | CountLines]):
         seconds: float = clock.now() + clock.monotonic()
         attempt: int = context.attempt
         once: str | None = context.idempotency_key
+        answers: list[int | Exception]
+        try:
+            answers = await context.callouts([self._look_up(1), self._look_up(2)], timeout_seconds=5.0)
+        except CalloutsError as refused:
+            answers = [refused]
+        late = [answer.seconds for answer in answers if isinstance(answer, CalloutTimeoutError)]
+        context.log.info("%s too late", late)
         service: str = context.service
         tenant: str | None = context.tenant
         if attempt > 2:
@@ -111,6 +120,9 @@ class Reader(Actor[Line | CountLines]):
         sessions: SupervisorRef = context.supervisor("pipeline/sessions")
         (await sessions.start_child("ada")).tell(line)
         context.ref("pipeline/reader").tell(line)
+
+    async def _look_up(self, number: int) -> int:
+        return number
 
     def count(self, _question: CountLines) -> int:
         return self.lines
@@ -238,6 +250,10 @@ SETTINGS = Settings(
     retention_days=1.5,
     max_depth=10,
     max_reenqueues=5,
+    max_callouts=3,
+    max_callout_rounds=3,
+    callout_seconds=120.0,
+    max_waiting_callouts=10_000,
     max_replay=10,
     lease_seconds=10.0,
     pulse_seconds=0.1,

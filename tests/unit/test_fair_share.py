@@ -348,3 +348,34 @@ def test_heads_are_the_entries_that_each_waiting_tenant_would_start_with() -> No
         fair.push(f"t{entry % 2}", None, entry)
     fair.take()
     assert sorted(fair.heads()) == [1, 2]
+
+
+class TestAnEntryThatIsAway:
+    """Held under a key, completed, and resumed first: what callouts do."""
+
+    def test_it_comes_back_before_all_others_of_its_tenant_and_waits_for_the_cap(self) -> None:
+        share: FairShare[str] = FairShare()
+        share.set_cap("a", 1)
+        for entry in ("a1", "a2", "a3"):
+            share.push("a", None, entry)
+        away = take(share)
+        share.hold_key("a", "away", [away.entry])
+        share.complete(away, 1.0)
+        second = take(share)
+        assert second.entry == "a2"
+        share.resume_key("a", "away", first=True)
+        assert share.take() is None
+        share.complete(second, 1.0)
+        share.validate()
+        assert run_all(share, 1.0) == ["a1", "a3"]
+
+    def test_it_pays_for_what_it_used_before_and_after_alone(self) -> None:
+        share: FairShare[str] = FairShare()
+        share.push("a", "k", "a1")
+        away = take(share)
+        share.hold_key("a", "k", ["a1"])
+        share.complete(away, 2.0)
+        share.resume_key("a", "k", first=True)
+        share.complete(take(share), 1.0)
+        assert standing(share, "a").used_seconds == 3.0
+        share.validate()
