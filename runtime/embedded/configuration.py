@@ -15,7 +15,7 @@ DEFAULTS: Mapping[str, str] = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "shared_buffers": "128MB",
-    "max_connections": "50",
+    "max_connections": "200",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",

@@ -187,7 +187,7 @@ class Campaign:
             connection = await asyncpg.connect(**msgspec.structs.asdict(door.dsn))
             cut = await connection.fetchval(CUT)
             await connection.close()
-        except (OSError, asyncpg.PostgresError):
+        except (OSError, asyncpg.OperatorInterventionError, asyncpg.PostgresConnectionError):
             return "no connection, as the server was away"
         return f"{cut} connections after {lived:.2f} s"
 

@@ -14,12 +14,16 @@ from uuid import UUID, uuid4
 import msgspec
 import uvloop
 
-from actors import Actor, Backoff, RetryPolicy
+from actors import Actor, Backoff, RetryOrder, RetryPolicy
 from runtime import App, Settings
 from runtime.errors import LeaseLostError
 
 FLAKY = "flaky"
-"""The key whose events fail now and then; its order is not kept, as a retry rejoins at the end."""
+"""The key whose events fail now and then; its order is kept by the strict services alone, as elsewhere a retry rejoins
+at the end."""
+LEDGERS = ("ledger", "strict-ledger")
+TRACKERS = ("tracker", "strict-tracker")
+STRICT = ("strict-ledger", "strict-tracker")
 ATTEMPTS = 3
 LATE_SECONDS = 0.2
 BURST = 250
@@ -96,7 +100,7 @@ def echoes_of(service: str, key: str | None, n: int) -> int:
     """How many events the event's handler emits in all."""
     if dies(key, n):
         return 0
-    if service == "ledger":
+    if service in LEDGERS:
         return (n % 3 == 0) + (n % 7 == 0)
     return BURST if service == "pooled" and n % 40 == 7 else 0
 
@@ -150,8 +154,11 @@ def campaign_app() -> App:
     app = App("campaign")
     app.tables(TABLES)
     retry = RetryPolicy(attempts=ATTEMPTS, backoff=Backoff(initial_seconds=0.05, max_seconds=0.2))
-    app.service("ledger", Ledger, keyed=True, slots=4, chunk_size=20, retry=retry)
-    app.service("tracker", Tracker, keyed=True, slots=4, chunk_size=TRACKER_CHUNK, retry=retry)
+    strict = RetryPolicy(attempts=ATTEMPTS, backoff=Backoff(initial_seconds=0.01), order=RetryOrder.STRICT)
+    for name, policy in zip(LEDGERS, (retry, strict), strict=True):
+        app.service(name, Ledger, keyed=True, slots=4, chunk_size=20, retry=policy)
+    for name, policy in zip(TRACKERS, (retry, strict), strict=True):
+        app.service(name, Tracker, keyed=True, slots=4, chunk_size=TRACKER_CHUNK, retry=policy)
     app.service("pooled", Pooled, slots=POOLED_SLOTS, retry=retry)
     app.service("echoes", Echoes, slots=4, chunk_size=50)
     return app

@@ -17,7 +17,10 @@ from tests.fault.campaign_app import (
     ATTEMPTS,
     FLAKY,
     HISTORY,
+    LEDGERS,
     POOLED_SLOTS,
+    STRICT,
+    TRACKERS,
     ZOMBIES,
     Note,
     Zombie,
@@ -37,6 +40,7 @@ CONDEMNED = "runtime.durable.suspects.TookProcessDownError"
 DONE, DEAD = 1, 3
 
 Key = tuple[str, str, str | None]
+Step = tuple[int, int]
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -118,14 +122,14 @@ class Checker:
 
     async def _check_effects(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         verdict = self.verdict
-        rows = await connection.fetch("SELECT event, service, tenant, key, n FROM effect ORDER BY place")
+        rows = await connection.fetch("SELECT event, service, tenant, key, n, attempt FROM effect ORDER BY place")
         counts = Counter(row["event"] for row in rows)
-        due = {e for e, sent in self._sent.items() if sent.service == "ledger" and not dies(sent.key, sent.n)}
+        due = {e for e, sent in self._sent.items() if sent.service in LEDGERS and not dies(sent.key, sent.n)}
         verdict.effects = len(rows)
         verdict.blame("effects twice", (event for event, count in counts.items() if count > 1))
         verdict.blame("effects missing", due - counts.keys() - self.condemned)
         verdict.blame("effects of what failed", counts.keys() - (due - self.condemned))
-        placed = (((row["service"], row["tenant"], row["key"]), row["n"]) for row in rows)
+        placed = (((row["service"], row["tenant"], row["key"]), (row["n"], row["attempt"])) for row in rows)
         verdict.blame("effects out of order", out_of_order(placed))
         await self._check_echoes(connection)
 
@@ -154,18 +158,16 @@ class Checker:
             again = sum((note.event, note.attempt) in seen for note in life)
             verdict.repeats += again
             verdict.most_repeats_of_a_crash = max(verdict.most_repeats_of_a_crash, again)
-            trail = (((note.service, note.tenant, note.key), note.n) for note in life if note.service == "tracker")
-            verdict.blame("handled out of order", out_of_order(trail))
+            verdict.blame("handled out of order", out_of_order(trail(life)))
             seen |= {(note.event, note.attempt) for note in life}
             ran |= {note.event for note in life}
         alive = Counter(self._notes) - Counter(self._after_death)
         notes = [note for note in self._notes if note in alive]
-        first = [((n.service, n.tenant, n.key), n.n) for n in first_runs(notes) if n.service == "tracker"]
-        verdict.blame("first handled out of order", out_of_order(first))
+        verdict.blame("first handled out of order", out_of_order(trail(first_runs(notes))))
         verdict.zombies = len(self._after_death)
         if verdict.most_repeats_of_a_crash > BOUND:
             verdict.broken.append(f"a crash repeated {verdict.most_repeats_of_a_crash} events; the bound is {BOUND}")
-        due = {event for event, sent in self._sent.items() if sent.service != "ledger"}
+        due = {event for event, sent in self._sent.items() if sent.service not in LEDGERS}
         verdict.blame("never handled", due - ran - self.condemned)
 
 
@@ -195,7 +197,9 @@ def note_pause(home: Path, pid: int) -> None:
 
 
 def expected(sent: Sent) -> list[int]:
-    """The outcomes of an event's attempts: 1 done, 2 retry, 3 dead."""
+    """The outcomes of an event's attempts: 1 done, 2 retry, 3 dead. Where the order is strict it has one at its end."""
+    if sent.service in STRICT:
+        return [DEAD if dies(sent.key, sent.n) else DONE]
     if dies(sent.key, sent.n):
         return [2] * (ATTEMPTS - 1) + [DEAD]
     return [2] * fails(sent.key, sent.n, 1) + [DONE]
@@ -205,13 +209,23 @@ def ended_once(kinds: list[int]) -> bool:
     return None not in kinds and sum(kind in {DONE, DEAD} for kind in kinds) == 1 and kinds[-1] in {DONE, DEAD}
 
 
-def out_of_order(places: Iterable[tuple[Key, int]]) -> Iterator[tuple[Key, int, int]]:
-    """Numbers of a key that do not grow. Events that are retried rejoin at the end, so their key has no order."""
-    last: dict[Key, int] = {}
-    for key, n in places:
-        if key[2] != FLAKY and n <= last.get(key, -1):
-            yield key, last[key], n
-        last[key] = n
+def trail(notes: Iterable[Note]) -> Iterator[tuple[Key, Step]]:
+    """The steps of the services that keep their keys' order."""
+    return (
+        ((note.service, note.tenant, note.key), (note.n, note.attempt)) for note in notes if note.service in TRACKERS
+    )
+
+
+def out_of_order(places: Iterable[tuple[Key, Step]]) -> Iterator[tuple[Key, Step, Step]]:
+    """Steps of a key that do not grow, each a number and an attempt.
+
+    Where the order is not strict, events that are retried rejoin at the end, so the key that has such has no order.
+    """
+    last: dict[Key, Step] = {}
+    for key, step in places:
+        if (key[2] != FLAKY or key[0] in STRICT) and step <= last.get(key, (-1, 0)):
+            yield key, last[key], step
+        last[key] = step
 
 
 def lives(notes: list[Note]) -> Iterator[list[Note]]:

@@ -15,12 +15,12 @@ import aiohttp
 import msgspec
 
 from runtime.durable.ids import IdSource
-from tests.fault.campaign_app import FLAKY, LATE_SECONDS, end_with_campaign
+from tests.fault.campaign_app import FLAKY, LATE_SECONDS, LEDGERS, TRACKERS, end_with_campaign
 
 SENT = "sent.jsonl"
 TENANTS = 3
 KEYS = (*(f"k{number}" for number in range(4)), FLAKY)
-SERVICES = ("ledger", "tracker", "pooled")
+SERVICES = (*LEDGERS, *TRACKERS, "pooled")
 PAUSE_SECONDS = 0.04
 RETRY_SECONDS = 0.05
 
@@ -88,7 +88,7 @@ class Producer:
 async def main(home: Path, ports: list[int], seed: int) -> None:
     """Send until SIGTERM, then until all that was sent is acknowledged."""
     end_with_campaign()
-    timeout = aiohttp.ClientTimeout(total=10)
+    timeout = aiohttp.ClientTimeout(total=3)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         with (home / SENT).open("ab") as log:
             producer = Producer(session, ports, log, random.Random(seed))

@@ -72,8 +72,15 @@ def test_events_out_of_order_are_seen(tmp_path: Path) -> None:
 
 def test_order_is_that_of_a_key_and_the_flaky_one_has_none() -> None:
     a, b, flaky = ("s", "t", "a"), ("s", "t", "b"), ("s", "t", FLAKY)
-    assert list(out_of_order([(a, 1), (b, 0), (a, 2), (flaky, 5), (flaky, 3)])) == []
-    assert list(out_of_order([(a, 2), (b, 0), (a, 1)])) == [(a, 2, 1)]
+    assert list(out_of_order([(a, (1, 1)), (b, (0, 1)), (a, (2, 1)), (flaky, (5, 1)), (flaky, (3, 2))])) == []
+    assert list(out_of_order([(a, (2, 1)), (b, (0, 1)), (a, (1, 1))])) == [(a, (2, 1), (1, 1))]
+
+
+def test_where_the_order_is_strict_the_flaky_key_has_one_and_its_attempts_too() -> None:
+    flaky = ("strict-tracker", "t", FLAKY)
+    assert list(out_of_order([(flaky, (1, 1)), (flaky, (1, 2)), (flaky, (2, 1))])) == []
+    assert list(out_of_order([(flaky, (1, 1)), (flaky, (2, 1)), (flaky, (1, 2))])) == [(flaky, (2, 1), (1, 2))]
+    assert list(out_of_order([(flaky, (1, 2)), (flaky, (1, 1))])) == [(flaky, (1, 2), (1, 1))]
 
 
 @pytest.mark.parametrize("kinds", [[], [None], [1, 1], [1, None], [2], [1, 2], [1, 3]])
@@ -86,3 +93,4 @@ def test_outcomes_are_those_that_the_handlers_bring_about() -> None:
     assert expected(Sent(event, "ledger", "t", "k0", 2)) == [1]
     assert expected(Sent(event, "ledger", "t", FLAKY, 1)) == [2, 1]
     assert expected(Sent(event, "ledger", "t", FLAKY, 2)) == [2, 2, 3]
+    assert expected(Sent(event, "strict-ledger", "t", FLAKY, 2)) == [3]
