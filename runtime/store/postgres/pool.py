@@ -20,9 +20,10 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
 
 CLOSE_SECONDS = 5.0
-ALWAYS_BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
+ALWAYS_BY_INDEX = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
 """For the store's own statements. A plan is kept with its connection: one made while a table was small would scan it
-whole when it has grown, until the statistics are taken anew. Behind a pooler no plan is kept."""
+whole when it has grown, until the statistics are taken anew. Without statistics, as after a burst of events, a bitmap
+seems cheap: it would read all that waits and sort it where the first thousand are wanted."""
 
 COMMAND_TIMEOUT_SECONDS = 60.0
 """After which a statement of the store's own counts as lost with its connection."""
@@ -109,6 +110,7 @@ class Pool:
     ) -> None:
         self.address = address
         self._planning = planning
+        self._begin = "; ".join(["BEGIN", *(f"SET LOCAL {name} = {value}" for name, value in planning.items())])
         self._timeout = command_timeout_seconds
         self._idle: deque[Connection] = deque()
         self._free = asyncio.Semaphore(size)
@@ -228,7 +230,7 @@ class Pool:
         """Run a statement by itself; behind a pooler in a transaction, to be parsed and run on one server."""
         if not self.address.pooler:
             return await connection.fetch(sql, *args)
-        await connection.execute("BEGIN")
+        await connection.execute(self._begin)
         try:
             rows = await connection.fetch(sql, *args)
         except asyncpg.PostgresError:
