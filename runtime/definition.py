@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import msgspec
 
 from actors.actor import Actor
 from actors.errors import SpecError
-from actors.job import Finalizer
+from actors.job import Finalizer, JobEnded
 from actors.mailbox import Bounded
 from actors.message import DYNAMIC, Message, message_name
 from actors.spec import Breaker, Metadata, RetryPolicy, Supervision, require_positive
@@ -55,6 +56,10 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """Whether what its handlers return is stored, as JSON, for as long as the log keeps the job."""
     finalizer: Finalizer | None = None
     """Whom to tell how each of its jobs ended."""
+    joins_endings: bool = False
+    """Whether a `JobEnded` is handled in the commit that ends its job, without an event of its own, where the actor it
+    is for rests in this process: its state and what it emits join that commit. For actors with a durable state, whose
+    handler of `JobEnded` is a plain method."""
     max_delay_seconds: float | None = None
     """How long its events may be delayed; None for `Settings.max_delay_seconds`."""
     deepens: bool = True
@@ -83,6 +88,7 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, field)
             if not low <= value <= high:
                 raise SpecError(field, f"must be between {low} and {high}, not {value}")
+        _require_joinable(self.actor, joins=self.joins_endings)
         if self.keyed and self.routing is not Routing.ROUND_ROBIN:
             raise SpecError("routing", "a keyed service has one actor for each key, so there is nothing to choose")
         if self.max_delay_seconds is not None:
@@ -114,6 +120,14 @@ def _require_actor(actor: object) -> None:
         raise SpecError("actor", f"must be a class derived from Actor, not {actor!r}")
     if not actor.handlers:
         raise SpecError("actor", f"{actor.__name__} has no handler; annotate a method's parameter with its message")
+
+
+def _require_joinable(actor: type[Actor], *, joins: bool) -> None:
+    handler = actor.handlers.get(JobEnded)
+    if not joins:
+        return
+    if state_of(actor) is None or handler is None or inspect.iscoroutinefunction(handler.method):
+        raise SpecError("joins_endings", f"{actor.__name__} needs a durable state and a plain handler of JobEnded")
 
 
 class Codec:

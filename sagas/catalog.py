@@ -195,6 +195,10 @@ class Catalog:
             return (await self.shelf(name)).current
         return known[1].current
 
+    def plan_at_hand(self, name: str, version: int) -> Plan | None:
+        """A version ready to run, if it has been asked for before."""
+        return self._plans.get((name, version))
+
     async def plan(self, name: str, version: int) -> Plan:
         """A version ready to run. Raises NotFoundError."""
         plan = self._plans.get((name, version))

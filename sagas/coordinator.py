@@ -9,7 +9,7 @@ whose finalizer is the saga; its end is told by an event in the commit that ends
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, ClassVar, TypeAlias
 
 import msgspec
@@ -88,27 +88,36 @@ class Coordinator(Actor):
         )
         self._carry_out(plan, self.state.instance, commands)
 
-    async def step_ended(self, ended: JobEnded) -> None:
+    def step_ended(self, ended: JobEnded) -> Coroutine[Any, Any, None] | None:
+        """Plain where the plan is at hand, so that it can join the commit of the step."""
         place, attempt = msgspec.convert(ended.context, Place)
         if ended.outcome == "completed":
-            await self._take(Done(place, ended.result))
-            return
+            return self._take(Done(place, ended.result))
         why = f"{ended.outcome}: {ended.cause.type}: {ended.cause.message}" if ended.cause else ended.outcome
-        await self._take(Failed(place, attempt, why[:MAX_CAUSE_CHARACTERS], permanent=ended.outcome == "aborted"))
+        return self._take(Failed(place, attempt, why[:MAX_CAUSE_CHARACTERS], permanent=ended.outcome == "aborted"))
 
-    async def happened(self, message: Happened) -> None:
-        await self._take(message.event)
+    def happened(self, message: Happened) -> Coroutine[Any, Any, None] | None:
+        return self._take(message.event)
 
-    async def _take(self, event: Event) -> None:
+    def _take(self, event: Event) -> Coroutine[Any, Any, None] | None:
         instance = self.state.instance
         if isinstance(event, Undone) and instance is None:
             gone = "its history is no longer kept, so that it cannot be undone"
             self._tell(event.parent, Failed(event.place, event.attempt, gone, permanent=True))
-            return
+            return None
         if instance is None:
             self.ctx.log.warning("%s is told to a saga that has not begun", type(event).__name__)
-            return
-        plan = await self.catalog.plan(instance.saga, instance.version)
+            return None
+        plan = self.catalog.plan_at_hand(instance.saga, instance.version)
+        if plan is None:
+            return self._take_later(event, instance)
+        self._handle(plan, instance, event)
+        return None
+
+    async def _take_later(self, event: Event, instance: Instance) -> None:
+        self._handle(await self.catalog.plan(instance.saga, instance.version), instance, event)
+
+    def _handle(self, plan: Plan, instance: Instance, event: Event) -> None:
         now = self.ctx.clock.now()
         try:
             self._carry_out(plan, instance, handle(plan, instance, event, now))

@@ -66,6 +66,7 @@ class Sagas:
             idle_seconds=30.0,
             retry=RetryPolicy(attempts=5),
             max_delay_seconds=ONE_YEAR_SECONDS,
+            joins_endings=True,
             metadata=Metadata(label="Sagas", description="decides what each saga does next"),
             **shared,
         )

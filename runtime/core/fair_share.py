@@ -203,6 +203,13 @@ class FairShare(FairShareTerms[E]):
             if not state.running and not state.ready:
                 self._retire(state)
 
+    def is_free(self, tenant: str, key: str) -> bool:
+        """Whether nothing of a key waits or is out, and nothing holds its tenant."""
+        if tenant in self._holds:
+            return False
+        state = self._tenants.get(tenant)
+        return state is None or key not in state.keys
+
     def holds_key(self, tenant: str, key: str | None) -> bool:
         """Whether a key is held."""
         state = self._tenants.get(tenant)

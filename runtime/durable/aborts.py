@@ -169,7 +169,7 @@ class Aborts:
         if machinery.backlog.shard(entry) not in machinery.backlog.shards:
             return
         service = machinery.services.get(event.service)
-        standing = service.standing(seq) if service is not None else None
+        standing = service.runs.standing(seq) if service is not None else None
         if standing is Standing.RUNNING:
             assert service is not None
             service.interrupt(seq, self._errors.setdefault(order.id, AbortedError(order)))

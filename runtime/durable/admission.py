@@ -96,6 +96,11 @@ class Admission:
         """Whether a known service has one actor for each key."""
         return self._services[service].keyed
 
+    def joins_endings(self, service: str) -> bool:
+        """Whether a service may be told of ends in the commit of the job; none that is gone."""
+        definition = self._services.get(service)
+        return definition is not None and definition.joins_endings
+
     def deepens(self, service: str) -> bool:
         """Whether what a service's handlers emit counts as one deeper; also of one that is gone."""
         definition = self._services.get(service)

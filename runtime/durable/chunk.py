@@ -31,10 +31,11 @@ from runtime.durable.journal import RETRY_SECONDS
 from runtime.durable.suspects import Suspects
 from runtime.errors import CommitUnknownError, ConflictError, LeaseLostError, StoreUnavailableError
 from runtime.store.port import UnitOfWork
-from runtime.store.records import Batch, Delayed, Entry, Event, Outcome, OutcomeKind
+from runtime.store.records import Batch, Entry, Event, Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     from runtime.durable.callouts import Errand
+    from runtime.durable.joined_endings import Ending
     from runtime.durable.service import Service
 
 LOGGER = logging.getLogger("postroom.chunk")
@@ -50,6 +51,7 @@ class ChunkRun:
         "_current",
         "_holding",
         "_index",
+        "_joining",
         "_life",
         "_service",
         "_todo",
@@ -76,6 +78,8 @@ class ChunkRun:
         self._todo = [chunk]
         self._current: Chunk = []
         self._index = 0
+        self._joining: list[Ending] | None = None
+        """What may be told in the commit of the part at hand."""
         self.delivery: Delivery | None = None
         """The last one that was sent to an actor."""
         self._unit: UnitOfWork | None = None
@@ -158,6 +162,7 @@ class ChunkRun:
             return
         self._index = 0
         self.errand = None
+        self._joining = None
         self._batch = Batch()
         self._unit = None
         if suspects.active and any(suspects.concern(taken.entry) for taken in self._current):
@@ -175,18 +180,17 @@ class ChunkRun:
         ended_at = started_at + delivery.run_seconds if self.errand is None else self.now()
         outcome = Outcome(delivery.entry.seq, OutcomeKind.DONE, started_at, ended_at)
         self._batch.outcomes.append(outcome)
-        for one in delivery.emitted:
-            if isinstance(one, Delayed):
-                self._batch.delayed.append(one)
-            else:
-                self._batch.events.append(one)
+        if delivery.emitted:
+            self._batch.keep(delivery.emitted)
         self._advance(delivery)
 
     def _complete(self, delivery: Delivery, result: object) -> None:
         """Put what the completion brings about, beside the outcome, into the batch. Raises ResultError."""
         endings, event = self._service.endings, delivery.entry.event
         if endings.concern(event):
-            endings.completed(self._batch, event, result)
+            joining = endings.completed(self._batch, event, result)
+            if joining is not None:
+                self._joining = joining if self._joining is None else self._joining + joining
         self._service.failures.ended(self._batch, delivery.entry)
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:
@@ -287,8 +291,12 @@ class ChunkRun:
 
     def _settle(self) -> None:
         if self._unit is not None and self._unit.opened:
+            for ending in self._joining or ():
+                self._batch.events.append(self._service.endings.telling(ending))
             self._service.background(self._commit(self._unit))
             return
+        for ending in self._joining or ():
+            self._service.finalize(ending, self._batch)
         self._service.journal.record(self._batch, self._queue)
         self.start()
 

@@ -79,6 +79,10 @@ class Emissions:
         )
         return self._admission.delayed(again, delay_seconds)
 
+    def joins(self, finalizer: Finalizer) -> bool:
+        """Whether a finalizer may be told in the commit of the job."""
+        return self._admission.joins_endings(finalizer.service)
+
     def telling(self, job: Event, finalizer: Finalizer, ended: JobEnded) -> Event:
         """The event that tells a finalizer how a job ended. Nothing is refused any more: the job has ended."""
         known = finalizer.service in self._admission

@@ -15,6 +15,7 @@ import msgspec
 from actors.errors import ActorError
 from actors.job import Finalizer, JobCause, JobEnded, JobOutcome
 from runtime.durable.headers import Headers, headers_of
+from runtime.durable.joined_endings import Ending
 from runtime.store.records import Batch, Event, Result
 
 
@@ -23,8 +24,9 @@ class ResultError(ActorError):
 
 
 class Teller(Protocol):
-    """Makes the event that tells a finalizer."""
+    """Makes the event that tells a finalizer, and says which of them need none."""
 
+    def joins(self, finalizer: Finalizer) -> bool: ...
     def telling(self, job: Event, finalizer: Finalizer, ended: JobEnded) -> Event: ...
 
 
@@ -43,47 +45,41 @@ class Endings:
         """Whether a result may have to be kept, or anybody to be told of a job's end. A quick look."""
         return self._keep_results or self._finalizer is not None or event.headers is not None
 
-    def completed(self, batch: Batch, event: Event, result: object) -> None:
-        """Put what a completed job brings about into the batch that holds its outcome. Raises ResultError."""
-        told = any(self._finalizers(headers_of(event)))
-        if not told and not self._keep_results:
-            return
+    def completed(self, batch: Batch, event: Event, result: object) -> list[Ending] | None:
+        """Put what a completed job brings about into the batch that holds its outcome.
+
+        Returns who may be told in that very commit, if anybody is. Raises ResultError.
+        """
+        headers = headers_of(event)
+        finalizers = list(self._finalizers(headers))
+        if not finalizers and not self._keep_results:
+            return None
         value = None if result is None else self._encode(event, result)
         if self._keep_results and value is not None:
             batch.extra().results.append(Result(event.id, value))
-        if told:
-            self._tell(batch, event, "completed", result=value)
+        joining = None
+        for finalizer in finalizers:
+            if self._teller.joins(finalizer):
+                joining = [] if joining is None else joining
+                plain = None if value is None else msgspec.json.decode(value)
+                joining.append(Ending(event, finalizer, _ended(event, headers, finalizer, "completed", result=plain)))
+            else:
+                raw = None if value is None else msgspec.Raw(value)
+                ending = Ending(event, finalizer, _ended(event, headers, finalizer, "completed", result=raw))
+                batch.events.append(self.telling(ending))
+        return joining
 
     def ended(self, batch: Batch, event: Event, outcome: JobOutcome, cause: JobCause) -> None:
-        """The same for one that failed for good or was aborted."""
+        """The same for one that failed for good or was aborted, of which everybody is told by an event."""
         if self.concern(event):
-            self._tell(batch, event, outcome, cause=cause)
+            headers = headers_of(event)
+            for finalizer in self._finalizers(headers):
+                ending = Ending(event, finalizer, _ended(event, headers, finalizer, outcome, cause=cause))
+                batch.events.append(self.telling(ending))
 
-    def _tell(
-        self,
-        batch: Batch,
-        event: Event,
-        outcome: JobOutcome,
-        *,
-        result: bytes | None = None,
-        cause: JobCause | None = None,
-    ) -> None:
-        headers = headers_of(event)
-        for finalizer in self._finalizers(headers):
-            ended = JobEnded(
-                job=event.id,
-                service=event.service,
-                key=event.key,
-                type=event.type,
-                outcome=outcome,
-                attempts=event.attempt,
-                result=None if result is None else msgspec.Raw(result),
-                cause=cause,
-                context=finalizer.context,
-                origin=event.origin,
-                reenqueued=headers.reenqueued,
-            )
-            batch.events.append(self._teller.telling(event, finalizer, ended))
+    def telling(self, ending: Ending) -> Event:
+        """The event that tells a finalizer."""
+        return self._teller.telling(*ending)
 
     def _finalizers(self, headers: Headers) -> Iterator[Finalizer]:
         if headers.ends is not None:
@@ -103,3 +99,27 @@ class Endings:
                 f"the result of {event.service} is {len(value):,} bytes; the limit is {self._max_result_bytes:,}"
             )
         return value
+
+
+def _ended(
+    event: Event,
+    headers: Headers,
+    finalizer: Finalizer,
+    outcome: JobOutcome,
+    *,
+    result: object = None,
+    cause: JobCause | None = None,
+) -> JobEnded:
+    return JobEnded(
+        job=event.id,
+        service=event.service,
+        key=event.key,
+        type=event.type,
+        outcome=outcome,
+        attempts=event.attempt,
+        result=result,
+        cause=cause,
+        context=finalizer.context,
+        origin=event.origin,
+        reenqueued=headers.reenqueued,
+    )

@@ -88,7 +88,7 @@ class HandOver:
     def _running(self) -> Counter[int]:
         """In how many entries handlers are at work, by shard."""
         machinery = self._machinery
-        out = [entry for service in machinery.services.values() for entry in service.entries_out()]
+        out = [entry for service in machinery.services.values() for entry in service.runs.entries_out()]
         return Counter(machinery.backlog.shard(entry) for entry in out)
 
     async def _free(self, shards: frozenset[int]) -> None:

@@ -121,6 +121,11 @@ class Instances:
             case _:
                 return next(self._turns)
 
+    def at_rest(self, tenant: str, key: str) -> Cell | None:
+        """The actor of a key, if it has nothing to do and could begin at once."""
+        cell = self._cells.get((tenant, key))
+        return cell if cell is not None and cell.idle and cell.instance is not None and not cell.mail else None
+
     def reload(self, tenant: str, key: str) -> None:
         """What the actor of a key holds in memory is not what is stored: it begins anew."""
         cell = self._cells.get((tenant, key))

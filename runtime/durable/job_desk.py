@@ -100,7 +100,9 @@ class JobDesk:
 
     async def _processing(self, which: JobFilter, running: frozenset[int]) -> JobPage:
         """As those that run are few, each is looked at, and none is left for a further page."""
-        ids = [entry.event.id for service in self._machinery.services.values() for entry in service.running_entries()]
+        ids = [
+            entry.event.id for service in self._machinery.services.values() for entry in service.runs.running_entries()
+        ]
         views = [view for job_id in ids if (view := await self._jobs.find(job_id)) is not None]
         shown = [self._as_it_runs(view, running) for view in views if _fits(view, which)]
         found = [_brief(view) for view in shown if view.status == "processing"]
@@ -108,7 +110,7 @@ class JobDesk:
 
     def _running(self) -> frozenset[int]:
         services = self._machinery.services.values()
-        return frozenset(entry.seq for service in services for entry in service.running_entries())
+        return frozenset(entry.seq for service in services for entry in service.runs.running_entries())
 
     @staticmethod
     def _as_it_runs(view: JobView, running: frozenset[int]) -> JobView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,13 +20,14 @@ from runtime.core.policy_book import PolicyBook
 from runtime.core.slot_account import SlotAccount
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
-from runtime.durable.aborts import Standing
 from runtime.durable.callouts import Callouts
 from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
 from runtime.durable.failures import Failures
 from runtime.durable.held_keys import HeldBack, HeldKeys, Key
 from runtime.durable.instances import Instances
+from runtime.durable.joined_endings import Ending, join
+from runtime.durable.runs import Runs
 from runtime.durable.service_terms import ServiceTerms
 from runtime.durable.service_usage import ServiceUsage
 from runtime.durable.set_aside import SetAside
@@ -80,7 +81,7 @@ class Service:
         self._aside = SetAside(machinery.backlog.shard)
         self._begin()
         self.slots = Slots(definition.slots, cost, self._pump_soon)
-        self._runs: dict[int, ChunkRun] = {}
+        self.runs = Runs()
         self._terms = ServiceTerms(definition)
         self.usage = ServiceUsage(definition.name, machinery.profile)
         self._pumping = False
@@ -136,7 +137,7 @@ class Service:
         self._aside.clear()
         self._begin()
         self.slots.open()
-        self._runs.clear()
+        self.runs.clear()
         self._since = self.clock.now()
         if self.breakers is not None:
             self.breakers.start()
@@ -158,7 +159,7 @@ class Service:
         except TimeoutError:
             pass  # what is still running is cancelled with its actor; its events stay in the log
         self.life = None
-        await self._instances.stop(max(LEAST_STOP_SECONDS, deadline - asyncio.get_running_loop().time()))
+        await self.instances.stop(max(LEAST_STOP_SECONDS, deadline - asyncio.get_running_loop().time()))
         own = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not own]
         for task in tasks:
@@ -179,8 +180,8 @@ class Service:
             oldest_message_seconds=self._oldest_seconds(),
             handled=self._handled,
             detail=self.slots.detail(),
-            children=self._instances.nodes(),
-            children_total=len(self._instances),
+            children=self.instances.nodes(),
+            children_total=len(self.instances),
         )
 
     def push(self, entry: Entry) -> None:
@@ -218,13 +219,14 @@ class Service:
         """Know nothing of shards any more, which are held; returns what waited."""
         return self._aside.take(shards)
 
+    def owns(self, tenant: str, key: str) -> bool:
+        """Whether events of a key are started here."""
+        shard = self.backlog.shard_of_key(tenant, key)
+        return shard in self.backlog.shards and shard not in self._aside.shards
+
     async def evict(self, shards: frozenset[int]) -> None:
         """Stop the actors of keys in shards, in which nothing runs."""
-        await self._instances.evict(lambda tenant, key: self.backlog.shard_of_key(tenant, key) in shards)
-
-    def entries_out(self) -> Iterator[Entry]:
-        """Those that have been started and have not left their slots."""
-        return (taken.entry for run in self._runs.values() for taken in run.chunk)
+        await self.instances.evict(lambda tenant, key: self.backlog.shard_of_key(tenant, key) in shards)
 
     def hold(self, tenant: str, reason: str) -> None:
         """Start no further event of a tenant until `release` is told the same reason. See `FairShare.hold`."""
@@ -261,7 +263,7 @@ class Service:
                 self._quiet.clear()
                 self.backlog.started(chunk[0].entry.queue, chunk)
                 run = new_run(self, chunk, slots.take())
-                self._runs[run.slot] = run
+                self.runs[run.slot] = run
                 if breakers is not None and breakers.probing:
                     breakers.took(chunk[0].tenant)
                 run.start()
@@ -284,14 +286,14 @@ class Service:
             gate.ended(self.name, run.chunk[0].tenant, ended)
         if self.breakers is not None and (run.failures or self.breakers.watching):
             self._tell_breakers(self.breakers, run, max(0, ended + len(run.held or ()) - run.failures))
-        del self._runs[run.slot]
+        del self.runs[run.slot]
         self.slots.give(run.slot)
         self.pump()
         self._look_quiet()
 
     def dismiss(self, run: ChunkRun) -> None:
         """A run that lent its slot has come to its end while the service stops."""
-        del self._runs[run.slot]
+        del self.runs[run.slot]
         self.slots.give_lent(run.slot)
         self._look_quiet()
 
@@ -311,40 +313,36 @@ class Service:
         reason = describe(run.last_failure) if run.last_failure is not None else ""
         breakers.record(run.chunk[0].tenant, succeeded, run.telling_failures, reason)
 
-    def standing(self, seq: int) -> Standing | None:
-        """Where an entry is in the chunk that holds it, if one does."""
-        found = (run.standing(seq) for run in self._runs.values())
-        return next((standing for standing in found if standing is not None), None)
-
     def interrupt(self, seq: int, error: Exception) -> None:
         """Cancel the handler of an entry, which then fails with `error`, if it has begun."""
-        for run in self._runs.values():
-            delivery = run.delivery
-            if delivery is not None and delivery.entry.seq == seq and delivery.started_at:
-                self.cell_for(delivery.entry, run.slot).cut_off(error)
-
-    def running_entries(self) -> Iterator[Entry]:
-        """Those whose handlers run at this moment."""
-        return (entry for run in self._runs.values() if (entry := run.running_entry) is not None)
+        run = self.runs.handling(seq)
+        if run is not None and run.delivery is not None:
+            self.cell_for(run.delivery.entry, run.slot).cut_off(error)
 
     def recorded(self, queue: int, seqs: Sequence[int]) -> None:
         self.backlog.recorded(queue, seqs)
 
     def cell_for(self, entry: Entry, slot: int) -> Cell:
-        return self._instances.for_slot(entry.event.tenant, entry.event.key, slot)
+        return self.instances.for_slot(entry.event.tenant, entry.event.key, slot)
 
     def cell_for_message(self, tenant: str | None, key: str | None) -> Cell:
         """The actor for a message in memory. Raises ActorStoppedError, or InvalidInputError where a key is missing."""
         if self.life is None:
             raise ActorStoppedError(f"{self.path} is not running")
-        return self._instances.for_message(tenant, key)
+        return self.instances.for_message(tenant, key)
 
     def reload(self, tenant: str, key: str) -> None:
         """Have an actor read its state again before its next message."""
-        self._instances.reload(tenant, key)
+        self.instances.reload(tenant, key)
 
     async def commit(self, unit: UnitOfWork, batch: Batch) -> None:
         await self._machinery.commit(unit, batch)
+
+    def finalize(self, ending: Ending, batch: Batch) -> None:
+        """Put into a batch what a finalizer is told of a job that ends in it."""
+        service = self._machinery.services.get(ending.finalizer.service)
+        if service is None or not join(service, ending, batch):
+            batch.events.append(self.endings.telling(ending))
 
     async def resolve(self, batch: Batch) -> bool:
         return await self._machinery.resolve(batch)
@@ -391,10 +389,10 @@ class Service:
                 self.name, machinery.store, self.backlog, self.clock, fair=self._fair, pump=self._pump_soon
             )
         self._new_run: Callable[[Service, Chunk, int], ChunkRun] = ChunkRun
-        states = None
+        self.states: States | None = None
         if state_of(definition.actor) is not None:
-            states = States(definition, machinery.store, self.journal, self.clock.now, self.background)
-            self._new_run = partial(StatefulChunkRun, states=states)
-        self._instances = Instances(
-            definition, self.path, machinery, on_restart=self._restarted, on_exhausted=self._fail, states=states
+            self.states = States(definition, machinery.store, self.journal, self.clock.now, self.background)
+            self._new_run = partial(StatefulChunkRun, states=self.states)
+        self.instances = Instances(
+            definition, self.path, machinery, on_restart=self._restarted, on_exhausted=self._fail, states=self.states
         )

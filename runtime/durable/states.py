@@ -122,6 +122,10 @@ class States:
             if identity not in self._living:
                 self._known.pop(identity, None)
 
+    def take_back(self, identity: Identity, instance: Any) -> None:
+        """Give an instance the state again that it had before it was changed."""
+        instance.state = read_state(self._actor, *self._known[identity])
+
     def refused(self, identities: Iterable[Identity]) -> None:
         """What was saved is not on disk: what is there has to be read again."""
         for identity in identities:

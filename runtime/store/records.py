@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Literal
 from uuid import UUID
 
@@ -204,6 +205,14 @@ class Batch(msgspec.Struct):
     def __len__(self) -> int:
         usual = len(self.events) + len(self.outcomes) + len(self.delayed) + len(self.dead_letters)
         return usual if self.extras is None else usual + len(self.extras)
+
+    def keep(self, emitted: Iterable[Event | Delayed]) -> None:
+        """Add what a handler emitted."""
+        for one in emitted:
+            if isinstance(one, Delayed):
+                self.delayed.append(one)
+            else:
+                self.events.append(one)
 
     def extra(self) -> Extras:
         """Its extras, to add to."""

@@ -173,7 +173,7 @@ async def test_passivated_actors_have_their_state_again(database: Server) -> Non
         await send(app, running, *(Add(n) for n in range(200)), keys=20)
         for key in range(20):
             assert await stored(running, f"k{key}") == Tally(10, list(range(key, 200, 20)))
-        instances = running.machinery.services["counters"]._instances
+        instances = running.machinery.services["counters"].instances
         assert instances._states is not None
         assert instances._states._known.keys() == instances._cells.keys()
         assert len(instances) <= 4

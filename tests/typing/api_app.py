@@ -27,6 +27,7 @@ app.service(
     slots_per_event=2,
     keep_results=True,
     deepens=False,
+    joins_endings=False,
     timeout_seconds=10.0,
     max_state_bytes=1024,
     breaker=Breaker(window=50, ratio=0.8, pause_seconds=10.0, max_pause_seconds=60.0),
