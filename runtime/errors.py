@@ -94,6 +94,10 @@ def _hint(seconds: float) -> str:
     return f"try again in {seconds:,.3g} s" if seconds < 1000 else f"try again in {seconds:,.0f} s"
 
 
+class AppStoppedError(RuntimeFaultError):
+    """The app gave up, or was stopped, before what was waited for had come."""
+
+
 class StoreError(RuntimeFaultError):
     """Base of the errors of the store."""
 

@@ -19,6 +19,7 @@ from runtime.clock import SystemClock
 from runtime.configuration import NOT_CONFIGURED, Configuration
 from runtime.core.limits import Limits
 from runtime.core.policy_book import PolicyBook
+from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
 from runtime.durable.aborts import Aborts
 from runtime.durable.backlog import Backlog
@@ -34,7 +35,7 @@ from runtime.durable.replays import Replays
 from runtime.durable.retention import Retention
 from runtime.durable.service import Service
 from runtime.embedded import SharedServer
-from runtime.errors import LeaseLostError, ResultNotKeptError, ServerEndedError
+from runtime.errors import AppStoppedError, LeaseLostError, ResultNotKeptError, ServerEndedError
 from runtime.extension import Extension
 from runtime.http import HttpServer
 from runtime.opening import open_store
@@ -197,7 +198,24 @@ class Running:
         """Return when every accepted event of a service has its final outcome on disk, retries included.
 
         Events that other processes handle count, too.
+
+        Raises:
+            AppStoppedError: the app gave up, or was stopped, before that.
         """
+        idle = asyncio.ensure_future(self._wait_idle(service))
+        stopped = asyncio.ensure_future(self.wait_stopped())
+        try:
+            await asyncio.wait({idle, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not idle.done():
+                reason = stopped.result()
+                cause = f": {describe(reason)}" if reason else ""
+                raise AppStoppedError(f"the app stopped before {service} had come to rest{cause}") from reason
+            idle.result()
+        finally:
+            idle.cancel()
+            stopped.cancel()
+
+    async def _wait_idle(self, service: str) -> None:
         while True:
             progress = self.backlog.progress()
             if self._is_quiet(service) and await self.store.outbox.waiting(1):

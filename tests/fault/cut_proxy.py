@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import enum
 from pathlib import Path
+from typing import Self
 
 from tests.postgres import Server
 
@@ -36,10 +37,11 @@ class CutProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.lost = asyncio.Event()
 
-    async def start(self) -> None:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_unix_server(self._serve, self._socket)
+        return self
 
-    async def stop(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._server.close()
         for task in tuple(self._tasks):
             task.cancel()

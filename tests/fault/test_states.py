@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -48,10 +49,20 @@ async def fill(database: Server, count: int = EVENTS) -> None:
     await store.close()
 
 
-async def start(database: Server, chunk_size: int, order: str = "relaxed") -> asyncio.subprocess.Process:
+@contextlib.asynccontextmanager
+async def started(
+    database: Server, chunk_size: int, order: str = "relaxed"
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The app at work; killed at the end unless it has ended."""
     command = [sys.executable, "-m", "tests.fault.states_app", url_of(database), str(chunk_size), order]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment)
+    program = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment)
+    try:
+        yield program
+    finally:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
 
 
 async def until_done(admin: Connection, count: int, program: asyncio.subprocess.Process) -> None:
@@ -101,11 +112,11 @@ async def test_kills_leave_states_that_equal_the_events_done(
 ) -> None:
     await fill(database, count)
     for mark in sorted(random.Random(chunk_size).sample(range(100, count * 9 // 10), KILLS)):
-        program = await start(database, chunk_size, order)
-        await until_done(admin, mark, program)
-        program.kill()
-        assert await program.wait() != 0
-    await finish(await start(database, chunk_size, order))
+        async with started(database, chunk_size, order) as program:
+            await until_done(admin, mark, program)
+            assert program.returncode is None
+    async with started(database, chunk_size, order) as program:
+        await finish(program)
     await require_exact(admin, order, count)
 
 
@@ -114,16 +125,13 @@ async def test_connections_lost_while_committing_leave_states_that_equal_the_eve
     database: Server, admin: Connection, tmp_path: Path, loss: Loss
 ) -> None:
     await fill(database)
-    proxy = CutProxy(database, tmp_path)
-    await proxy.start()
-    program = await start(proxy.address, 25)
-    for mark in sorted(random.Random(loss.value).sample(range(100, EVENTS * 9 // 10), CUTS)):
-        await until_done(admin, mark, program)
-        proxy.lose(loss, b"COMMIT\0")
-        await first_of(proxy.lost.wait(), program.wait())
-        assert program.returncode is None
-        if loss is Loss.LATE_REQUEST:
-            await proxy.deliver_late()
-    await finish(program)
-    await proxy.stop()
+    async with CutProxy(database, tmp_path) as proxy, started(proxy.address, 25) as program:
+        for mark in sorted(random.Random(loss.value).sample(range(100, EVENTS * 9 // 10), CUTS)):
+            await until_done(admin, mark, program)
+            proxy.lose(loss, b"COMMIT\0")
+            await first_of(proxy.lost.wait(), program.wait())
+            assert program.returncode is None
+            if loss is Loss.LATE_REQUEST:
+                await proxy.deliver_late()
+        await finish(program)
     await require_exact(admin)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from runtime.errors import CommitUnknownError
+from runtime.errors import CommitUnknownError, StoreUnavailableError
 from runtime.store.postgres import PostgresStore
 from runtime.store.records import Batch, Delayed, Entry, Extras, StoredState
 from tests.fault.cut_proxy import CutProxy, Loss
@@ -22,10 +22,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 @pytest.fixture
 async def proxy(database: Server, tmp_path: Path) -> AsyncIterator[CutProxy]:
-    made = CutProxy(database, tmp_path)
-    await made.start()
-    yield made
-    await made.stop()
+    async with CutProxy(database, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -88,6 +86,24 @@ async def test_a_request_that_arrives_after_it_was_resolved_cannot_commit(
     assert b"PR001" in await proxy.deliver_late()
     assert await pending(store, entry) == [entry]
     assert len(await store.commit(batch)) == count
+
+
+@pytest.mark.parametrize("loss", list(Loss))
+async def test_an_epoch_that_began_without_an_answer_is_not_taken_for_that_of_others(
+    store: PostgresStore, proxy: CutProxy, entry: Entry, loss: Loss
+) -> None:
+    batch = Batch(events=[make_event()])
+    proxy.lose(loss, b"COMMIT\0")
+    with pytest.raises(StoreUnavailableError):
+        await store.resolve(batch)
+    if loss is Loss.LATE_REQUEST:
+        await proxy.deliver_late()
+    if loss is not Loss.REQUEST:
+        with pytest.raises(StoreUnavailableError, match="renewed meanwhile"):
+            await store.commit(batch)
+    assert await store.resolve(batch) is None
+    places = await store.commit(batch)
+    assert await pending(store, entry) == [entry, *places]
 
 
 @pytest.mark.parametrize("loss", list(Loss))

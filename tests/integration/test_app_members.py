@@ -14,6 +14,7 @@ import pytest
 from actors import Actor
 from runtime import App, Enqueue, Running
 from runtime.core.lease import DEFAULT_SHARDS
+from runtime.errors import AppStoppedError
 from runtime.store.postgres.pool import Connection
 from tests.apps import run
 from tests.postgres import Server
@@ -176,6 +177,8 @@ async def test_a_member_that_is_fenced_ends_and_writes_nothing_more(
         world.has_zombie = True
         await admin.execute("DELETE FROM postroom.member WHERE incarnation = $1", first.incarnation)
         async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(AppStoppedError, match="took it for dead"):
+                await first.wait_idle("steps")
             reason = await first.wait_stopped()
         assert "took it for dead" in str(reason)
         world.go_on.set()

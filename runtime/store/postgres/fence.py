@@ -48,8 +48,10 @@ class Fence:
 
     def __init__(self) -> None:
         self.lease: Lease | None = None
-        self.renewing = 0
-        """How many changes of epoch are under way."""
+        self._begun = 0
+        self._under_way = 0
+        self._in_doubt = 0
+        """The last change of epoch begun before one ended without an answer; 0 when a later one had its answer."""
         self.gate = Gate()
         """What is written under the lease as it stood when the writing began."""
 
@@ -75,16 +77,36 @@ class Fence:
         return lease.incarnation, lease.epoch, touched
 
     @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """A change of epoch. Where it ends without an answer, the server may have made it, or may make it yet."""
+        self._begun += 1
+        self._under_way += 1
+        number = self._begun
+        try:
+            yield
+        except LeaseLostError:
+            raise
+        except BaseException:
+            self._in_doubt = self._begun
+            raise
+        else:
+            if number > self._in_doubt:
+                self._in_doubt = 0
+        finally:
+            self._under_way -= 1
+
+    @contextlib.contextmanager
     def under(self, lease: Lease) -> Iterator[None]:
         """Tell a takeover by another process from a new epoch of our own, in which the same write can be repeated.
 
         Raises:
-            StoreUnavailableError: the write was refused for the latter.
+            StoreUnavailableError: the write was refused for the latter, or may have been: whoever asked for an epoch
+                that came to no answer asks again.
         """
         try:
             yield
         except LeaseLostError as error:
-            if not self.renewing and self.lease == lease:
+            if not (self._under_way or self._in_doubt) and self.lease == lease:
                 raise
             raise StoreUnavailableError("the lease was renewed meanwhile; nothing was written, try again") from error
 

@@ -57,16 +57,13 @@ class Members:
             LeaseLostError: this process is no member any more.
         """
         incarnation = self._fence.require().incarnation
-        self._fence.renewing += 1
-        try:
+        with self._fence.changing():
             async with self._pool.transaction() as connection:
                 lease = await self._renewed(connection, incarnation)
                 if profile is not None:
                     shown = (profile.label, profile.url, profile.passive)
                     await connection.execute(self._sql["show_member"], incarnation, *shown)
             self._fence.learn(lease)
-        finally:
-            self._fence.renewing -= 1
         return lease
 
     async def take(self, shards: Collection[int]) -> Taken:
@@ -87,14 +84,11 @@ class Members:
         """Raises as `Store.give_up_shards` does."""
         incarnation = self._fence.require().incarnation
         async with self._fence.gate.shut():
-            self._fence.renewing += 1
-            try:
+            with self._fence.changing():
                 async with self._pool.transaction() as connection:
                     await connection.execute(self._sql["give_up_shards"], incarnation, list(shards), list(unclean))
                     lease = await self._renewed(connection, incarnation)
                 self._fence.learn(lease)
-            finally:
-                self._fence.renewing -= 1
 
     async def leave(self, unclean: Collection[int]) -> None:
         """Raises as `Store.leave` does."""
