@@ -11,10 +11,11 @@ from actors import Actor
 from bench.case import Measurement
 from bench.durable import CHUNK, TENANTS, database, measurement, running
 from bench.loops import loop_name, run_on
+from bench.peers import measure_dbos
 from runtime import App, Running
 from sagas import Flow, SagaFilter, Sagas
 
-QUESTION = "How many sagas of three steps a second are run to a recorded end?"
+QUESTION = "How many sagas of three steps a second are run to a recorded end, beside DBOS?"
 
 SERVICE = "nothing"
 STARTERS = 200
@@ -33,10 +34,22 @@ class Idler(Actor):
 
 
 def measure(quick: bool) -> Measurement:  # noqa: FBT001 # the signature of every case
-    return run_on(loop_name(), _measure(1_000 if quick else 20_000))
+    return run_on(loop_name(), _measure(1_000 if quick else 20_000, quick=quick))
 
 
-async def _measure(count: int) -> Measurement:
+async def _measure(count: int, *, quick: bool) -> Measurement:
+    rate = await _rate(count)
+    async with database() as url:
+        peer = await measure_dbos(url, quick=quick)
+    metrics = {"rate": (rate, "sagas/s")}
+    note = "skipped: dbos is not installed"
+    if peer is not None:
+        note = "dbos"
+        metrics |= {"peer_rate": (peer, "workflows/s"), "ratio": (rate / peer, "x")}
+    return measurement(metrics, loop=loop_name(), sagas=count, steps=3, service_chunk=CHUNK, peer=note)
+
+
+async def _rate(count: int) -> float:
     app = App("bench")
     app.service(SERVICE, Idler, chunk_size=CHUNK)
     sagas = Sagas(app)
@@ -53,7 +66,7 @@ async def _measure(count: int) -> Measurement:
         await wait_idle(started)
         rate = count / (time.perf_counter() - began)
         assert await sagas.list(SagaFilter(status="running")) == []
-    return measurement({"rate": (rate, "sagas/s")}, loop=loop_name(), sagas=count, steps=3, service_chunk=CHUNK)
+    return rate
 
 
 def three_steps() -> Flow:
