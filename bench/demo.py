@@ -18,12 +18,13 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.flights import SERVICE, app
+from actors.spec import require_positive
+from bench.flights import SERVICE, flights_app
 from bench.flights_csv import FlightsFile, check_flights
 from bench.launch import launch
 from bench.replay import Replay, begin_replay, run_replay
 from bench.report import Report, airlines_table, make_report
-from runtime import Running, Settings
+from runtime import App, Running, Settings
 from runtime.cli.database import DatabaseUrl
 from runtime.cli.output import examples, json_option, print_json, show
 from runtime.cli.serving import GaveUpError
@@ -33,6 +34,8 @@ from runtime.settings import DEFAULT_DATA_DIR, DEFAULT_HTTP
 MONTH = Path(str(files("bench").joinpath("data", "flights-2013-01.csv.gz")))
 ANY_PORT = "127.0.0.1:0"
 PROGRAM = "postroom"
+PACED_CHUNK_SIZE = 5
+"""A quiet airline waits for transactions of others, so they are short where waits are looked at."""
 PROGRESS_SECONDS = 0.25
 
 T = TypeVar("T")
@@ -43,6 +46,7 @@ T = TypeVar("T")
         "postroom demo",
         "postroom demo --json",
         "postroom demo --serve    # then, in another terminal: postroom tree",
+        "postroom demo --speed 600000    # the month within seconds: by day there is more than the slots can handle",
         "postroom demo --database postgresql://localhost/flights",
     )
 )
@@ -72,17 +76,37 @@ T = TypeVar("T")
 )
 @click.option("--http", metavar="HOST:PORT", help=f"Where HTTP listens [default: {DEFAULT_HTTP}, or any free port].")
 @click.option("--serve", is_flag=True, help="Keep running afterwards, until Ctrl+C.")
+@click.option(
+    "--speed",
+    type=float,
+    metavar="X",
+    help="Enqueue flights when they leave, at X times real time, instead of all at once.",
+)
 @json_option
-def demo(source: Path, data_dir: Path, database: str | None, http: str | None, *, serve: bool, as_json: bool) -> None:
+def demo(
+    source: Path,
+    data_dir: Path,
+    database: str | None,
+    http: str | None,
+    *,
+    serve: bool,
+    speed: float | None,
+    as_json: bool,
+) -> None:
     """Replay a month of real flights: airlines are tenants, aircraft are keys.
 
     A flight that never arrived raises in its handler, is tried three times and becomes a dead letter. Killed in the
     middle, the same command takes the replay up again. The exit code is 1 if any event is lost.
+
+    With --speed, transactions are of 5 events instead of 100, and the last line says how long the five smallest
+    airlines waited while the largest one had a backlog.
     """
+    if speed is not None:
+        require_positive("speed", speed)
     if http:
         parse_address(http)
     settings = Settings(data_dir=data_dir, database=database, http=http or default_address())
-    report = launch(_demo(check_flights(source), settings, serve=serve, as_json=as_json))
+    report = launch(_demo(check_flights(source), settings, serve=serve, speed=speed, as_json=as_json))
     if report.lost:
         raise click.exceptions.Exit(1)
 
@@ -99,9 +123,10 @@ def default_address() -> str:
     return DEFAULT_HTTP
 
 
-async def _demo(source: FlightsFile, settings: Settings, *, serve: bool, as_json: bool) -> Report:
+async def _demo(source: FlightsFile, settings: Settings, *, serve: bool, speed: float | None, as_json: bool) -> Report:
+    app = flights_app() if speed is None else flights_app(PACED_CHUNK_SIZE)
     async with app.running(settings) as running:
-        report = await _unless_stopped(running, replay_file(running, source))
+        report = await _unless_stopped(running, replay_file(app, running, source, speed))
         if as_json:
             print_json(msgspec.to_builtins(report))
         else:
@@ -129,12 +154,12 @@ async def _unless_stopped(running: Running, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait({worker, stopped})
 
 
-async def replay_file(running: Running, source: FlightsFile) -> Report:
+async def replay_file(app: App, running: Running, source: FlightsFile, speed: float | None) -> Report:
     """Replay a file, or the rest of it, and report what became of it."""
     replay = await begin_replay(running.database, source, running.last_seq)
     async with _progress(running, replay, source):
-        seconds = await run_replay(running, replay, source)
-    return await make_report(running.database, replay, flights=source.flights, seconds=seconds)
+        seconds = await run_replay(running, replay, source, app=app, speed=speed)
+    return await make_report(running.database, replay, flights=source.flights, seconds=seconds, speed=speed)
 
 
 @contextlib.asynccontextmanager
@@ -170,6 +195,8 @@ def _show(report: Report, running: Running, settings: Settings, *, serve: bool) 
         f"\n{report.accepted:,} events accepted, {report.done:,} done, {report.dead_letters:,} dead letters,"
         f" {report.lost:,} lost, in {report.seconds:.1f} s{taken_up}"
     )
+    if report.small is not None:
+        click.echo(f"\n{report.small}")
     place = (
         "" if settings.database or settings.data_dir == DEFAULT_DATA_DIR else f" --data {quote(str(settings.data_dir))}"
     )

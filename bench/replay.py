@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Iterator
-from itertools import islice
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,8 @@ import msgspec
 from actors import Database, PostroomError
 from bench.flights import SERVICE, SQL, Flight, app
 from bench.flights_csv import FlightsFile, read_flights
-from runtime import Enqueue, Running
+from bench.pace import paced
+from runtime import App, Enqueue, Running
 from runtime.durable.ids import IdSource
 
 CHUNK = 500
@@ -76,11 +77,16 @@ async def begin_replay(database: Database, source: FlightsFile, last_seq: int) -
     return replay
 
 
-async def run_replay(running: Running, replay: Replay, source: FlightsFile) -> float:
-    """Enqueue every flight and wait until each has its final outcome on disk; returns the seconds this took."""
+async def run_replay(
+    running: Running, replay: Replay, source: FlightsFile, *, app: App = app, speed: float | None = None
+) -> float:
+    """Enqueue every flight and wait until each has its final outcome on disk; returns the seconds this took.
+
+    With a `speed`, a flight is enqueued when it is due at so many times real time; else all are at once.
+    """
     started = time.monotonic()
     rows = enumerate(read_flights(source.path))
-    while chunk := list(islice(rows, CHUNK)):
+    async for chunk in paced(rows, CHUNK, math.inf if speed is None else speed):
         await app.enqueue_many(SERVICE, _events(replay, chunk), by=BY)
     await running.wait_idle(SERVICE)
     seconds = time.monotonic() - started

@@ -13,6 +13,7 @@ from rich.table import Table
 from actors import Database
 from bench.flights import SQL
 from bench.replay import Replay
+from bench.small_airlines import SMALLEST, SmallAirlines, Wait, small_airlines
 
 
 class Airline(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +39,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     resumed: bool
     airlines: list[Airline]
+    small: SmallAirlines | None = None
+    """Of a replay at a pace."""
 
 
-async def make_report(database: Database, replay: Replay, *, flights: int, seconds: float) -> Report:
+async def make_report(
+    database: Database, replay: Replay, *, flights: int, seconds: float, speed: float | None = None
+) -> Report:
     """Read back what the database holds: nothing is taken from counters in memory."""
     names = airline_names()
     rows = await database.fetch(SQL["airlines"], *replay.id_range)
@@ -55,7 +60,15 @@ async def make_report(database: Database, replay: Replay, *, flights: int, secon
         seconds=round(seconds, 3),
         resumed=replay.resumed,
         airlines=airlines,
+        small=None if speed is None else await _small_airlines(database, replay, airlines),
     )
+
+
+async def _small_airlines(database: Database, replay: Replay, airlines: Sequence[Airline]) -> SmallAirlines:
+    *smaller, largest = [each.carrier for each in sorted(airlines, key=lambda each: each.events)]
+    smallest = smaller[:SMALLEST]
+    rows = await database.fetch(SQL["waits"], *replay.id_range, [*smallest, largest])
+    return small_airlines(largest, smallest, [Wait(**row) for row in rows])
 
 
 @cache

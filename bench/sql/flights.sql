@@ -85,3 +85,12 @@ LEFT JOIN (
 ) AS delays ON delays.carrier = tenant
 GROUP BY tenant
 ORDER BY tenant;
+
+-- name: waits
+-- When the events of some airlines were accepted, and when the first attempt at each began.
+SELECT tenant AS carrier,
+       extract(epoch FROM accepted_at)::float8 AS accepted,
+       extract(epoch FROM started_at)::float8 AS started
+FROM {schema}.event
+WHERE service = 'arrivals' AND id BETWEEN $1 AND $2 AND attempt = 1 AND tenant = ANY($3::text[])
+ORDER BY accepted;

@@ -54,6 +54,21 @@ async def test_every_flight_has_its_outcome_and_its_effect_once(demo: Demo, mont
         assert [cause[0].rpartition(".")[2] for cause in causes] == ["MissingArrivalError"]
 
 
+async def test_at_a_pace_it_says_how_long_the_smallest_airlines_waited(demo: Demo, month: Path) -> None:
+    report = await demo.report("--input", str(month), "--speed", "1000000")
+    _, out, _ = await demo.run("--input", str(month), "--speed", "1000000")
+
+    assert (report["accepted"], report["done"], report["dead_letters"], report["lost"]) == (600, 598, 2, 0)
+    assert len(report["small"]["airlines"]) == 5
+    assert ", the smallest airlines: " in out
+
+
+async def test_a_speed_that_is_none_is_refused(demo: Demo) -> None:
+    status, _, err = await demo.run("--speed", "0")
+
+    assert (status, err) == (1, "postroom: error: speed: must be a finite number above 0, not 0.0\n")
+
+
 async def test_a_second_run_starts_afresh(demo: Demo, month: Path) -> None:
     await demo.report("--input", str(month))
     report = await demo.report("--input", str(first_flights(month, 100)))
