@@ -6,16 +6,14 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actors.actor import Actor
 from actors.errors import ActorStoppedError, SpecError
 from actors.mailbox import Bounded
 from actors.ref import Ref
 from actors.spec import Directive, Intensity, Restart, Supervision
-from actors.supervisor_ref import SupervisorRef
-from runtime.cells.dead_messages import DeadReason
+from runtime.cells.environment import Environment, Resident
 from runtime.cells.kind import CellKind
 from runtime.cells.refs import CellRef
 from runtime.cells.state import QuitError
@@ -26,7 +24,6 @@ from runtime.tree import TreeNode
 
 if TYPE_CHECKING:
     from runtime.cells.cell import Cell
-    from runtime.machinery import Machinery
 
 LOGGER = logging.getLogger("postroom.actors")
 
@@ -36,7 +33,7 @@ TEMPORARY, STOP, ESCALATE = Restart.TEMPORARY, Directive.STOP, Directive.ESCALAT
 
 
 async def spawn_child(
-    machinery: Machinery,
+    environment: Environment,
     parent: Cell,
     actor: type[Actor],
     name: str,
@@ -48,7 +45,7 @@ async def spawn_child(
         raise ActorStoppedError(f"{parent.path} is ending and cannot have children any more")
     children = parent.children
     if children is None:
-        children = parent.children = Children(machinery, parent)
+        children = parent.children = Children(environment, parent)
     cell = children.add(actor, name, supervision, mailbox)
     try:
         if not cell.start_at_once():
@@ -75,13 +72,13 @@ async def _started(cell: Cell) -> None:
     await started
 
 
-class Children:
+class Children(Resident):
     """The children of one actor, in start order. Those with the same intensity count as one supervisor's."""
 
-    __slots__ = ("_cells", "_kinds", "_machinery", "_parent", "_restarts", "_timers")
+    __slots__ = ("_cells", "_kinds", "_parent", "_restarts", "_timers")
 
-    def __init__(self, machinery: Machinery, parent: Cell) -> None:
-        self._machinery = machinery
+    def __init__(self, environment: Environment, parent: Cell) -> None:
+        super().__init__(environment)
         self._parent = parent
         self._cells: dict[str, Cell] = {}
         self._kinds: dict[type[Actor], CellKind] = {}
@@ -124,8 +121,8 @@ class Children:
             tenant=parent.tenant,
             key=parent.key,
             owner=self,
-            run_queue=self._machinery.run_queue,
-            clock=self._machinery.clock,
+            run_queue=self._environment.run_queue,
+            clock=self._environment.clock,
             supervision=supervision,
             mailbox=mailbox,
         )
@@ -160,7 +157,7 @@ class Children:
         if directive is ESCALATE:
             self._parent.child_gave_up(EscalatedError(self._parent.path, cell.name, reason))
             return
-        clock, random = self._machinery.clock, self._machinery.random
+        clock, random = self._environment.clock, self._environment.random
         intensity = supervision.intensity
         restarts = self._restarts.get(intensity)
         if restarts is None:
@@ -189,25 +186,6 @@ class Children:
         if cell.supervision.restart is Restart.PERMANENT and self._cells.get(cell.name) is cell:
             return QuitError(f"{cell.path} stopped itself; a permanent child is started again")
         return None
-
-    def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
-        self._machinery.run_queue.dead.add(cell.path, message, reason)
-
-    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
-        return self._machinery.lookup(service, tenant, key)
-
-    def supervisor_at(self, path: str) -> SupervisorRef:
-        return self._machinery.supervisor_at(path)
-
-    def spawn(
-        self,
-        parent: Cell,
-        actor: type[Actor],
-        name: str,
-        supervision: Supervision | None,
-        mailbox: Bounded | None = None,
-    ) -> Coroutine[Any, Any, Ref]:
-        return self._machinery.spawn(parent, actor, name, supervision, mailbox)
 
     def _restart(self, cell: Cell) -> None:
         del self._timers[cell.name]

@@ -6,21 +6,15 @@ import asyncio
 import heapq
 import itertools
 import logging
-import random
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Literal
 
 from actors.actor import Actor
-from actors.context import Clock
-from actors.mailbox import Bounded
-from actors.ref import Ref
-from actors.spec import Directive, Restart, Supervision
-from actors.supervisor_ref import SupervisorRef
+from actors.spec import Directive, Restart
 from runtime.cells.cell import Cell
-from runtime.cells.dead_messages import DeadReason
+from runtime.cells.environment import Environment, Resident
 from runtime.cells.routing import Routing, consistent_slot, shortest
-from runtime.cells.run_queue import RunQueue
 from runtime.cells.state import Command, ReloadError
 from runtime.core.backoff import delay_seconds
 from runtime.core.intensity import add_restart
@@ -37,28 +31,7 @@ LOGGER = logging.getLogger("postroom.service")
 MAX_NODES = 100
 
 
-class Environment(Protocol):
-    """What instances need of the place their service runs in."""
-
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def random(self) -> random.Random: ...
-    @property
-    def run_queue(self) -> RunQueue: ...
-    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
-    def supervisor_at(self, path: str) -> SupervisorRef: ...
-    def spawn(
-        self,
-        parent: Cell,
-        actor: type[Actor],
-        name: str,
-        supervision: Supervision | None,
-        mailbox: Bounded | None = None,
-    ) -> Coroutine[Any, Any, Ref]: ...
-
-
-class Instances:
+class Instances(Resident):
     """Makes, restarts, passivates and stops the actors of a service.
 
     A crash that no event explains restarts the actor after a pause, within the service's intensity; past it,
@@ -80,7 +53,7 @@ class Instances:
         self._methods = None if limit is None else limited(definition.actor, limit)
         self._states = states
         self._path = path
-        self._environment = environment
+        super().__init__(environment)
         self._on_restart = on_restart
         self._on_exhausted = on_exhausted
         self._cells: dict[tuple[str | None, str | int | None], Cell] = {}
@@ -195,25 +168,6 @@ class Instances:
     def quits(self, cell: Cell) -> Literal[Command.REST]:
         self._passivate(cell)
         return Command.REST
-
-    def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
-        self._environment.run_queue.dead.add(cell.path, message, reason)
-
-    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
-        return self._environment.lookup(service, tenant, key)
-
-    def supervisor_at(self, path: str) -> SupervisorRef:
-        return self._environment.supervisor_at(path)
-
-    def spawn(
-        self,
-        parent: Cell,
-        actor: type[Actor],
-        name: str,
-        supervision: Supervision | None,
-        mailbox: Bounded | None = None,
-    ) -> Coroutine[Any, Any, Ref]:
-        return self._environment.spawn(parent, actor, name, supervision, mailbox)
 
     def _restart(self, cell: Cell) -> None:
         now = asyncio.get_running_loop().time()

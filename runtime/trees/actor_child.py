@@ -8,17 +8,14 @@ supervisor has decided that there is none, it retires: they become dead letters,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Protocol
 
 from actors.actor import Actor
-from actors.mailbox import Bounded
 from actors.ref import Ref
-from actors.spec import Restart, Supervision
-from actors.supervisor_ref import SupervisorRef
+from actors.spec import Restart
 from actors.tree import ActorSpec
 from runtime.cells.cell import Cell
-from runtime.cells.dead_messages import DeadReason
+from runtime.cells.environment import Resident
 from runtime.cells.state import QuitError
 from runtime.core.supervision_errors import ChildStuckError
 from runtime.supervision.child import OnExit
@@ -35,16 +32,16 @@ class Reports(Protocol):
     def resumed(self, name: str, reason: BaseException) -> None: ...
 
 
-class ActorChild:
+class ActorChild(Resident):
     """See the module. `supervisor` is set by whoever puts it below one."""
 
     supervisor: Reports
 
     def __init__(self, spec: ActorSpec, path: str, machinery: Machinery) -> None:
+        super().__init__(machinery)
         self.name = spec.name
         self.path = path
         self._spec = spec
-        self._machinery = machinery
         self._on_exit: OnExit | None = None
         self._cell = self._new_cell()
 
@@ -97,7 +94,7 @@ class ActorChild:
         return self._cell.node()
 
     def _new_cell(self) -> Cell:
-        spec, machinery = self._spec, self._machinery
+        spec, environment = self._spec, self._environment
         cell = Cell(
             self.path,
             spec.actor,
@@ -105,8 +102,8 @@ class ActorChild:
             tenant=None,
             key=None,
             owner=self,
-            run_queue=machinery.run_queue,
-            clock=machinery.clock,
+            run_queue=environment.run_queue,
+            clock=environment.clock,
             supervision=spec.supervision,
             mailbox=spec.mailbox,
         )
@@ -136,25 +133,6 @@ class ActorChild:
         if self._spec.supervision.restart is Restart.PERMANENT:
             return QuitError(f"{cell.path} stopped itself; a permanent child is started again")
         return None
-
-    def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
-        self._machinery.run_queue.dead.add(cell.path, message, reason)
-
-    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref:
-        return self._machinery.lookup(service, tenant, key)
-
-    def supervisor_at(self, path: str) -> SupervisorRef:
-        return self._machinery.supervisor_at(path)
-
-    def spawn(
-        self,
-        parent: Cell,
-        actor: type[Actor],
-        name: str,
-        supervision: Supervision | None,
-        mailbox: Bounded | None = None,
-    ) -> Coroutine[None, None, Ref]:
-        return self._machinery.spawn(parent, actor, name, supervision, mailbox)
 
     def _ended(self, cell: Cell, reason: BaseException | None) -> None:
         """Tell the supervisor, unless it ended this life itself or waits for its start."""
