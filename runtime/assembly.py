@@ -56,7 +56,7 @@ def assemble(
         journal=journal,
         backlog=backlog,
         profile=profile,
-        gate=Gate(limits, store.policies, clock, backlog.progress),
+        gate=Gate(limits, store.policies, clock, backlog.progress, backlog.save_watermarks),
         delays=delays,
         admission=admission,
         emissions=Emissions(admission, limits_of(settings), ids=ids, clock=clock),

@@ -35,12 +35,18 @@ class RollingDay:
             self._hour, self._used = hour, sum(self._counting(now).values())
         return self._used
 
-    def add(self, count: int, now: float) -> None:
-        """Count events; a negative count takes back what was counted in this hour."""
-        hour = hour_of(now)
-        self._unsaved[hour] = self._unsaved.get(hour, 0) + count
-        if hour == self._hour:
-            self._used += count
+    def add_within(self, quota: float, count: int, now: float) -> bool:
+        """Count events, unless they would exceed the quota.
+
+        A negative count takes back what was counted in this hour.
+        """
+        hour = now // HOUR_SECONDS
+        used = (self._used if hour == self._hour else self.used(now)) + count
+        if used > quota:
+            return False
+        self._used = used
+        self._unsaved[self._hour] = self._unsaved.get(self._hour, 0) + count
+        return True
 
     def room_at(self, count: int, quota: int, now: float) -> float | None:
         """When `count` events will fit into the quota, or None if they never will."""

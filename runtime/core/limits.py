@@ -3,127 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Protocol
-
-import msgspec
 
 from runtime.core.daily_quota import RollingDay
+from runtime.core.limit_checks import BacklogCheck, Check, Closed, Now, OneByOne, QuotaCheck, RateCheck, Refusal
 from runtime.core.policy import EVERY_TENANT, Policy, Scope
 from runtime.core.policy_book import PolicyBook, scopes_of
 from runtime.core.token_bucket import TokenBucket
 
-LimitName = Literal["backlog", "rate", "daily_quota", "draining", "quarantined"]
-BACKLOG_RETRY_SECONDS = 1.0
-"""When to look again whether a backlog has shrunk, for those who cannot be told."""
 RECOUNT_SECONDS = 0.1
 """How often those who wait for room look again, although nothing has ended here: other processes end events too."""
 KEPT = 100_000
 """So many tenants' limits are remembered before those are forgotten that are as good as new."""
-
-
-class Now(msgspec.Struct, frozen=True):
-    monotonic: float
-    utc: float
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """Why events may not come in. `used` is without them; `retry_after` in seconds is None where time does not help."""
-
-    limit: LimitName
-    scope: Scope
-    allowed: float
-    used: float
-    retry_after: float | None
-
-
-class Check(Protocol):
-    """One limit of one scope."""
-
-    def take(self, count: int, now: Now) -> Refusal | None: ...
-    def give_back(self, count: int, now: Now) -> None: ...
-
-
-class Closed:
-    """A scope that refuses everything."""
-
-    def __init__(self, scope: Scope, state: Literal["draining", "quarantined"]) -> None:
-        self._refusal = Refusal(state, scope, 0, 0, None)
-
-    def take(self, count: int, now: Now) -> Refusal | None:  # noqa: ARG002 # as `Check`
-        return self._refusal
-
-    def give_back(self, count: int, now: Now) -> None:
-        """Nothing was taken."""
-
-
-class BacklogCheck:
-    """Counts those waiting from one count in the database to the next by what comes in and what ends here."""
-
-    def __init__(self, scope: Scope, limit: int) -> None:
-        self.scope = scope
-        self.limit = limit
-        self.known = False
-        """Whether it was ever counted."""
-        self._count = 0
-        self._since = 0
-
-    def begin_count(self) -> None:
-        self._since = 0
-
-    def counted(self, waiting: int) -> None:
-        """How many waited when `begin_count` was called."""
-        self.known = True
-        self._count = max(0, waiting + self._since)
-
-    def take(self, count: int, now: Now) -> Refusal | None:  # noqa: ARG002 # as `Check`
-        if self._count + count > self.limit:
-            retry = BACKLOG_RETRY_SECONDS if count <= self.limit else None
-            return Refusal("backlog", self.scope, self.limit, self._count, retry)
-        self._add(count)
-        return None
-
-    def give_back(self, count: int, now: Now) -> None:  # noqa: ARG002 # as `Check`
-        self.ended(count)
-
-    def ended(self, count: int) -> None:
-        self._add(-min(count, self._count))
-
-    def _add(self, count: int) -> None:
-        self._count += count
-        self._since += count
-
-
-class RateCheck:
-    def __init__(self, scope: Scope, bucket: TokenBucket) -> None:
-        self._scope = scope
-        self._bucket = bucket
-
-    def take(self, count: int, now: Now) -> Refusal | None:
-        wait = self._bucket.take(count, now.monotonic)
-        return Refusal("rate", self._scope, self._bucket.rate, self._bucket.rate, wait) if wait else None
-
-    def give_back(self, count: int, now: Now) -> None:  # noqa: ARG002 # as `Check`
-        self._bucket.give_back(count)
-
-
-class QuotaCheck:
-    def __init__(self, tenant: str, quota: int, day: RollingDay, *, throttles: bool) -> None:
-        self._scope = Scope(None, tenant)
-        self._quota = quota
-        self._day = day
-        self._throttles = throttles
-
-    def take(self, count: int, now: Now) -> Refusal | None:
-        used = self._day.used(now.utc)
-        if used + count > self._quota and not self._throttles:
-            room_at = self._day.room_at(count, self._quota, now.utc)
-            retry = None if room_at is None else max(0.0, room_at - now.utc)
-            return Refusal("daily_quota", self._scope, self._quota, used, retry)
-        self._day.add(count, now.utc)
-        return None
-
-    def give_back(self, count: int, now: Now) -> None:
-        self._day.add(-count, now.utc)
 
 
 class Limits:
@@ -132,7 +22,8 @@ class Limits:
     def __init__(self, book: PolicyBook) -> None:
         self._book = book
         self._checks: dict[tuple[str, str], tuple[Check, ...]] = {}
-        self._known: set[tuple[str, str]] = set()
+        self._one_by_one: dict[tuple[str, str], OneByOne] = {}
+        """Of those whose figures are all known. Once they are, they stay so."""
         self._buckets: dict[Scope, TokenBucket] = {}
         self._backlogs: dict[Scope, BacklogCheck] = {}
         self._ending: dict[tuple[str, str], tuple[BacklogCheck, ...]] = {}
@@ -147,7 +38,7 @@ class Limits:
         self._checks.clear()
         self._backlogs.clear()
         self._ending.clear()
-        self._known.clear()
+        self._one_by_one.clear()
         self.active = any(_limits(self._book.at(scope)) for scope in self._book.scopes())
 
     def take(self, service: str, tenant: str, count: int, now: Now) -> Refusal | None:
@@ -186,17 +77,21 @@ class Limits:
         checks = self._checks.get((service, tenant)) or self._remember(service, tenant, now)
         return [check for check in checks if isinstance(check, BacklogCheck) and not check.known]
 
-    def are_known(self, service: str, tenant: str) -> bool:
-        """Whether every figure is known that the limits of a tenant depend on. Once they are, they stay so."""
-        pair = (service, tenant)
-        if pair in self._known:
-            return True
-        checks = self._checks.get(pair)
+    def take_one(self, service: str, tenant: str, monotonic: float, utc: float) -> bool:
+        """Let one event in if that can be told at once; otherwise nothing has happened, and `take` is to be asked."""
+        checks = self._one_by_one.get((service, tenant)) or self._know(service, tenant)
+        return checks is not None and checks.take(monotonic, utc)
+
+    def _know(self, service: str, tenant: str) -> OneByOne | None:
+        """The checks of a tenant, if every figure that they depend on is known."""
+        checks = self._checks.get((service, tenant))
         if checks is None or self.unlearned(tenant) is not None:
-            return False
-        if all(check.known for check in checks if isinstance(check, BacklogCheck)):
-            self._known.add(pair)
-        return pair in self._known
+            return None
+        for check in checks:
+            if isinstance(check, Closed) or (isinstance(check, BacklogCheck) and not check.known):
+                return None
+        known = self._one_by_one[service, tenant] = OneByOne(checks)
+        return known
 
     def unlearned(self, tenant: str) -> RollingDay | None:
         """A tenant's day, if it counts and what was saved of it is not known yet."""
@@ -218,7 +113,7 @@ class Limits:
             self._checks.clear()
             self._backlogs.clear()
             self._ending.clear()
-            self._known.clear()
+            self._one_by_one.clear()
             self._buckets = {
                 scope: bucket for scope, bucket in self._buckets.items() if not bucket.is_full(now.monotonic)
             }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
 from actors.context import Clock
 from runtime.core.daily_quota import HOURS, hour_of
-from runtime.core.limits import RECOUNT_SECONDS, BacklogCheck, Limits, Now, Refusal
+from runtime.core.limit_checks import BacklogCheck, Now, Refusal
+from runtime.core.limits import RECOUNT_SECONDS, Limits
 from runtime.core.policy import Scope
 from runtime.durable.commit_group import Record
 from runtime.errors import ClosedError, LimitError, StoreError
@@ -26,11 +27,19 @@ Progress = Callable[[], asyncio.Future[None]]
 class Gate:
     """One of a process. Limits hold for what comes in from outside; what handlers emit and retry passes, and counts."""
 
-    def __init__(self, limits: Limits, store: PolicyStore, clock: Clock, progress: Progress) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        store: PolicyStore,
+        clock: Clock,
+        progress: Progress,
+        save_watermarks: Callable[[], Awaitable[None]],
+    ) -> None:
         self._limits = limits
         self._store = store
         self._clock = clock
         self._progress = progress
+        self._save_watermarks = save_watermarks
         self._recount_at = 0.0
 
     @property
@@ -40,8 +49,8 @@ class Gate:
 
     def pass_one(self, event: Event) -> bool:
         """Let one event in if that can be told at once; otherwise nothing has happened."""
-        limits, service, tenant = self._limits, event.service, event.tenant
-        return limits.are_known(service, tenant) and limits.take(service, tenant, 1, self._now()) is None
+        clock = self._clock
+        return self._limits.take_one(event.service, event.tenant, clock.monotonic(), clock.now())
 
     def leave_one(self, event: Event) -> None:
         """An event that `pass_one` let in could not be stored."""
@@ -96,12 +105,15 @@ class Gate:
     async def recount(self) -> None:
         """Count the backlogs in the database anew, as other processes and handlers add to them.
 
-        Counting a large one takes long: it is given a twentieth of the time, and the figures are the older for it.
+        Counting a large one takes long: it is given a twentieth of the time, and the figures are the older for it. What
+        has ended since the watermarks were saved would be looked at for each of them.
         """
         began = self._clock.monotonic()
-        if began < self._recount_at:
+        backlogs = self._limits.backlogs()
+        if began < self._recount_at or not backlogs:
             return
-        for check in self._limits.backlogs():
+        await self._save_watermarks()
+        for check in backlogs:
             await self._count(check)
         now = self._clock.monotonic()
         self._recount_at = now + RECOUNT_PAUSE * (now - began)

@@ -15,7 +15,8 @@ UUID_VERSION_7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f
 SHOWN_CHARACTERS = 50
 COUNTER_MASK = 0xFFF
 SEED_MASK = 0x7FF
-RANDOM_BYTES = 10
+DRAWS = 256
+"""So many random numbers of 64 bits are drawn at once: a call of the system for each id would be half of its cost."""
 MAX_ID = UUID(int=(1 << 128) - 1)
 """Above every id."""
 RANDOM_MASK = (1 << 62) - 1
@@ -43,7 +44,7 @@ class IdSource:
     millisecond), or the clock goes back, ids run ahead of the clock rather than repeat or fall.
     """
 
-    __slots__ = ("_clock", "_last", "_random_bytes")
+    __slots__ = ("_clock", "_drawn", "_last", "_random_bytes")
 
     def __init__(
         self, clock: Callable[[], float] = time.time, random_bytes: Callable[[int], bytes] = os.urandom
@@ -51,22 +52,25 @@ class IdSource:
         """`clock` gives seconds since the epoch (UTC); `random_bytes` must be unpredictable."""
         self._clock = clock
         self._random_bytes = random_bytes
+        self._drawn = array("Q")
         self._last = 0
         """Milliseconds and counter of the newest id, as one number of 60 bits."""
 
     def new_id(self) -> UUID:
         """An id above every one this source has made."""
-        drawn = int.from_bytes(self._random_bytes(RANDOM_BYTES), "big")
+        drawn = self._drawn
+        if len(drawn) < 2:
+            drawn.frombytes(self._random_bytes(DRAWS * 8))
         stamp = int(self._clock() * 1000.0) << 12
         if stamp > self._last:
-            stamp |= drawn >> 62 & SEED_MASK
+            stamp |= drawn.pop() & SEED_MASK
         else:
             stamp = self._last + 1
         self._last = stamp
         made = _new(UUID)
         _set_int(
             made,
-            stamp >> 12 << 80 | (stamp & COUNTER_MASK) << 64 | VERSION_AND_VARIANT | drawn & RANDOM_MASK,
+            stamp >> 12 << 80 | (stamp & COUNTER_MASK) << 64 | VERSION_AND_VARIANT | drawn.pop() & RANDOM_MASK,
         )
         _set_is_safe(made, _UNKNOWN)
         return made

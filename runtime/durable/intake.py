@@ -32,18 +32,17 @@ class Intake:
 
     async def append_one(self, record: Record, wait_seconds: float = 0.0) -> None:
         """As `append`."""
-        if not self._gate.active:
-            await self._journal.append_one(record)
-        elif isinstance(record, Event) and self._gate.pass_one(record):
-            await self._store_one(record)
-        else:
+        gate = self._gate
+        limited = gate.active
+        if limited and not (isinstance(record, Event) and gate.pass_one(record)):
             await self.append((record,), wait_seconds)
-
-    async def _store_one(self, event: Event) -> None:
+            return
         try:
-            await self._journal.append_one(event)
+            await self._journal.append_one(record)
         except StoreError:
-            self._gate.leave_one(event)
+            if limited:
+                assert isinstance(record, Event)
+                gate.leave_one(record)
             raise
 
     async def accept(

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from actors.context import Clock
 from actors.errors import SpecError
 from runtime.core.daily_quota import HOURS, hour_of
-from runtime.core.limits import Limits, Now
+from runtime.core.limit_checks import Now
+from runtime.core.limits import Limits
 from runtime.core.policy import EVERYTHING, FIELDS, NOTHING_SET, Policy, Scope, require_policy
 from runtime.core.policy_book import PolicyBook
 from runtime.core.slot_account import NO_CAP, SlotAccount

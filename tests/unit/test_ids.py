@@ -52,9 +52,9 @@ def test_a_clock_before_the_epoch_still_gives_valid_ids() -> None:
     assert parse_id(str(source.new_id())) < source.new_id()
 
 
-@pytest.mark.parametrize("random", [b"\x00" * 10, b"\xff" * 10])
+@pytest.mark.parametrize("random", [b"\x00", b"\xff"])
 def test_version_and_variant_hold_whatever_is_drawn(random: bytes) -> None:
-    made = IdSource(HandDriven(1_700_000_000.123), lambda _: random).new_id()
+    made = IdSource(HandDriven(1_700_000_000.123), lambda count: random * count).new_id()
     assert (made.version, made.variant) == (7, RFC_4122)
     assert timestamp_of(made) == pytest.approx(1_700_000_000.123, abs=0.001)
 

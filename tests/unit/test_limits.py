@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.core.daily_quota import RollingDay
-from runtime.core.limits import Limits, Now, Refusal
-from runtime.core.policy import Policy, Scope
+from runtime.core.limit_checks import Now, Refusal
+from runtime.core.limits import Limits
+from runtime.core.policy import Overflow, Policy, Scope
 from runtime.core.policy_book import PolicyBook
 from runtime.core.token_bucket import TokenBucket
 from runtime.durable.gate import error_of
@@ -161,7 +164,7 @@ class TestQuota:
 
     def test_what_could_not_be_saved_is_saved_later(self) -> None:
         day = RollingDay()
-        day.add(3, NOON.utc)
+        day.add_within(math.inf, 3, NOON.utc)
         day.give_back(day.take_unsaved())
         assert day.used(NOON.utc) == 3
         assert day.take_unsaved() == {500_000: 3}
@@ -203,17 +206,64 @@ class TestClosed:
         assert take(limits({ACME: Policy(state="paused")})) is None
 
 
-def test_a_limit_is_known_once_its_backlog_was_counted_and_its_day_was_read() -> None:
+def take_one(made: Limits, now: Now = NOON) -> bool:
+    return made.take_one("mail", "acme", now.monotonic, now.utc)
+
+
+def test_one_event_is_let_in_at_once_when_its_backlog_was_counted_and_its_day_was_read() -> None:
     made = Limits(PolicyBook({ACME: Policy(backlog=3, daily_quota=5)}))
-    assert not made.are_known("mail", "acme")
+    assert not take_one(made)
     for check in made.uncounted("mail", "acme", NOON):
         check.begin_count()
-        check.counted(0)
-    assert not made.are_known("mail", "acme")
+        check.counted(2)
+    assert not take_one(made)
     made.days["acme"].learn({})
-    assert made.are_known("mail", "acme")
+    assert take_one(made)
+    assert not take_one(made), "the backlog is full"
     made.refresh()
-    assert not made.are_known("mail", "acme"), "other policies, other backlogs to count"
+    assert not take_one(made), "other policies, other backlogs to count"
+
+
+def test_a_closed_tenant_has_nothing_let_in_at_once() -> None:
+    assert not take_one(limits({ACME: Policy(state="draining")}))
+
+
+@given(
+    backlog=st.integers(1, 8) | st.none(),
+    rate=st.floats(0.5, 5.0) | st.none(),
+    quota=st.integers(1, 20) | st.none(),
+    overflow=st.sampled_from(["throttle", None]),
+    calls=st.lists(st.tuples(st.sampled_from([0.0, 0.1, 1.0, HOUR]), st.integers(0, 3)), max_size=40),
+)
+def test_one_event_at_once_is_let_in_exactly_where_many_would_be(
+    backlog: int | None,
+    rate: float | None,
+    quota: int | None,
+    overflow: Overflow | None,
+    calls: list[tuple[float, int]],
+) -> None:
+    book = PolicyBook(
+        {
+            ACME: Policy(backlog=backlog, daily_quota=quota, overflow=overflow),
+            Scope("mail"): Policy(rate=rate, burst=3 if rate else None),
+            Scope(): Policy(backlog=6, rate=4.0, burst=5),
+        }
+    )
+    single, several = Limits(book), Limits(book)
+    for made in (single, several):
+        for check in made.uncounted("mail", "acme", NOON):
+            check.counted(0)
+        for day in made.days.values():
+            day.learn({})
+    seconds = 0.0
+    for pause, ended in calls:
+        seconds += pause
+        now = later(seconds)
+        for made in (single, several):
+            made.ended("mail", "acme", ended)
+        assert take_one(single, now) is (take(several, now=now) is None)
+        assert [check.waiting for check in single.backlogs()] == [check.waiting for check in several.backlogs()]
+        assert single.overdrawn(now) == several.overdrawn(now)
 
 
 def test_the_error_has_the_facts() -> None:
