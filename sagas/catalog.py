@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,7 +16,6 @@ from runtime.store.records import StateFilter
 from sagas.checking import Advertised, Known, check
 from sagas.code import Saga
 from sagas.code_plan import CodePlan
-from sagas.container import Change, Container, pack, require_services, require_whole
 from sagas.definition import Definition, decode, encode
 from sagas.errors import DefinitionError, SagaError
 from sagas.library import LABEL, LIBRARY, SYSTEM, Shelf, Version, checksum_of
@@ -90,8 +90,8 @@ class Catalog:
         self._known[definition.name] = Known(input_type, found.result, has_pivot, plan.sagas)
         return plan
 
-    async def export(self, name: str) -> Container:
-        """A saga's current version with those of the sagas inside it. Raises NotFoundError."""
+    async def with_inner(self, name: str) -> list[Definition]:
+        """A saga's current version and those of the sagas inside it, the inner ones first. Raises NotFoundError."""
         found: dict[str, Definition] = {}
         todo = [name]
         while todo:
@@ -99,31 +99,27 @@ class Catalog:
             found.pop(definition.name, None)
             found[definition.name] = definition  # the last time that it is met counts: the inner ones come later
             todo += sorted(Plan(definition).sagas)
-        return pack(list(reversed(found.values())), self._services)
+        return list(reversed(found.values()))
 
-    async def take_in(self, container: Container, *, by: str, apply: bool, edited: bool) -> list[Change]:
-        """Publish what a container holds, or tell what that would change.
-
-        Raises:
-            DefinitionError: a saga cannot run in this app, or the checksum is wrong and `edited` is not set.
-        """
+    def check_all(self, definitions: list[Definition]) -> list[Plan]:
+        """Definitions from elsewhere, the inner ones first, made ready to run here. Raises DefinitionError."""
         known = dict(self._known)
         try:
-            require_services(container, self._services)
-            plans = [self._check_foreign(definition) for definition in container.sagas]
-            if not edited:
-                require_whole(container)
-            changes = [await self._change_of(plan.definition) for plan in plans]
-        except BaseException:
+            return [self._check_foreign(definition) for definition in definitions]
+        finally:
             self._known = known
-            raise
-        if not apply:
-            self._known = known
-            return changes
+
+    async def adopt(self, plans: list[Plan]) -> None:
+        """Return when definitions that were checked are published, and this app runs them."""
         for plan in plans:
-            number = await self.publish(plan.definition, checksum_of(plan.definition), by=by)
-            self._plans[plan.definition.name, number] = plan
-        return changes
+            name, checksum = plan.definition.name, checksum_of(plan.definition)
+            await self.wait_shelf(name, partial(Shelf.has, checksum=checksum))
+            self._check_foreign(plan.definition)
+            self._plans[name, self._version_having(name, checksum)] = plan
+
+    async def shelf_or_none(self, name: str) -> Shelf:
+        """All versions of a saga, of which there may be none."""
+        return await self._read(name)
 
     def _check_foreign(self, definition: Definition) -> Plan:
         if definition.name in self._codes:
@@ -132,13 +128,6 @@ class Catalog:
             return self.check(definition, self._inputs.get(definition.name, Any))
         except DefinitionError as error:
             raise DefinitionError(f"{definition.name}/{error.step}", error.field, error.problem) from None
-
-    async def _change_of(self, definition: Definition) -> Change:
-        shelf = await self._read(definition.name)
-        same = shelf.having(checksum_of(definition))
-        if same is not None:
-            return Change(definition.name, "none", same.number)
-        return Change(definition.name, "changed" if shelf.versions else "new", len(shelf.versions) + 1)
 
     async def started(self, running: Running) -> None:
         """Publish what the code has that was not published yet, and learn of what was."""
@@ -158,7 +147,7 @@ class Catalog:
         if (await self._read(name)).having(checksum) is None:
             message = Publish(definition, by)
             await running.append([running.admission.event(LIBRARY, message, tenant=SYSTEM, key=name, by=by)])
-            await self.wait_shelf(name, lambda shelf: shelf.having(checksum) is not None)
+            await self.wait_shelf(name, partial(Shelf.has, checksum=checksum))
         return self._version_having(name, checksum)
 
     async def wait_shelf(self, name: str, ready: Callable[[Shelf], bool]) -> None:

@@ -1,39 +1,73 @@
 """Sagas on their way from one app to another: one document with a checksum.
 
-It holds definitions, and what they need of services. No secret travels: settings of services stay where they are.
+It holds definitions, what they need of services, how those are declared, and their limits. No secret travels: what a
+service knows of passwords and addresses is in its code and surroundings, and whether something is paused is for the
+people who run it. A step's `config` is part of its definition.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from actors import Metadata
 from runtime import ServiceDefinition
+from runtime.core.policy import NOTHING_SET, Policy, Scope
 from sagas.definition import Compensation, Definition, Node, Step
 from sagas.errors import DefinitionError
 from sagas.plan import Plan
 
 MAX_SAGAS = 100
+MAX_LIMITS = 10_000
+OF_OPERATORS = frozenset({"state"})
+"""Settings that stay where they are."""
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a service is declared in the app's code. An import compares it, and does not change it."""
+
+    keyed: bool
+    slots: int
+    chunk_size: int
+    slots_per_event: int
+    attempts: int | None
+    timeout_seconds: float | None
+    keep_results: bool
+    metadata: Metadata
 
 
 class ServiceNeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a service must take: the names of messages, empty for dynamic ones."""
 
     messages: list[str]
+    settings: ServiceSettings | None = None
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is set for a service, or for a tenant in it (`*` for each without a setting of its own)."""
+
+    service: str
+    tenant: str | None = None
+    settings: Policy
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.service, self.tenant)
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Sagas, those inside others first."""
+    """Sagas, those inside others first, and what belongs to them."""
 
     format: Literal["postroom-sagas"] = "postroom-sagas"
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     sagas: Annotated[list[Definition], msgspec.Meta(min_length=1, max_length=MAX_SAGAS)]
     services: dict[str, ServiceNeed]
+    limits: Annotated[list[Limit], msgspec.Meta(max_length=MAX_LIMITS)] = []
     checksum: str
-    """SHA-256 of the sagas and services, as JSON with sorted keys."""
+    """SHA-256 of the sagas, services and limits, as JSON with sorted keys."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -42,24 +76,83 @@ class Change(msgspec.Struct, frozen=True):
     saga: str
     change: Literal["new", "changed", "none"]
     version: int
+    diff: list[str] = []
+    """The lines of the definition's JSON that change, as `diff -u` shows them."""
+
+
+class LimitChange(msgspec.Struct, frozen=True):
+    """A limit that becomes another; None for none."""
+
+    service: str
+    tenant: str | None
+    setting: str
+    before: Any
+    after: Any
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A service that is declared otherwise where the container comes from. Nothing is changed by it."""
+
+    service: str
+    setting: str
+    here: Any
+    there: Any
 
 
 class Imported(msgspec.Struct, frozen=True):
     """What an import changed, or would change where it was only asked to look."""
 
     changes: list[Change]
+    limits: list[LimitChange]
+    differences: list[Difference]
     applied: bool
 
 
-def pack(definitions: list[Definition], services: Mapping[str, ServiceDefinition]) -> Container:
-    """Put definitions into a container."""
-    needs = {name: ServiceNeed(sorted(messages)) for name, messages in sorted(_needs(definitions, services).items())}
-    return Container(sagas=definitions, services=needs, checksum=checksum_of(definitions, needs))
+def pack(
+    definitions: list[Definition], services: Mapping[str, ServiceDefinition], limits: Mapping[Scope, Policy]
+) -> Container:
+    """Put definitions into a container, with what is set for the services that they need."""
+    needs = {
+        name: ServiceNeed(sorted(messages), settings_of(services[name]))
+        for name, messages in sorted(_needs(definitions, services).items())
+    }
+    kept = [
+        Limit(service=scope.service, tenant=scope.tenant, settings=travelling)
+        for scope, policy in sorted(limits.items(), key=lambda each: (each[0].service or "", each[0].tenant or ""))
+        if scope.service in needs and (travelling := without_operators(policy)) != NOTHING_SET
+    ]
+    made = Container(sagas=definitions, services=needs, limits=kept, checksum="")
+    read = msgspec.json.decode(msgspec.json.encode(made), type=Container)  # as others read it: 50 may be 50.0 then
+    return msgspec.structs.replace(read, checksum=checksum_of(read.sagas, read.services, read.limits))
+
+
+def settings_of(service: ServiceDefinition) -> ServiceSettings:
+    """How a service is declared."""
+    return ServiceSettings(
+        keyed=service.keyed,
+        slots=service.slots,
+        chunk_size=service.chunk_size,
+        slots_per_event=service.slots_per_event,
+        attempts=service.retry.attempts,
+        timeout_seconds=service.timeout_seconds,
+        keep_results=service.keep_results,
+        metadata=service.metadata,
+    )
+
+
+def without_operators(policy: Policy) -> Policy:
+    """The settings that travel."""
+    return msgspec.structs.replace(policy, **dict.fromkeys(OF_OPERATORS))
+
+
+def container_schema() -> dict[str, Any]:
+    """The JSON schema of a container."""
+    return msgspec.json.schema(Container)
 
 
 def require_whole(container: Container) -> None:
     """Raises DefinitionError where the checksum is not that of what the container holds."""
-    expected = checksum_of(container.sagas, container.services)
+    expected = checksum_of(container.sagas, container.services, container.limits)
     if container.checksum != expected:
         told = f"is {container.checksum[:12]}..., but that of the content is {expected[:12]}...: it was edited"
         raise DefinitionError("", "checksum", told)
@@ -76,9 +169,9 @@ def require_services(container: Container, services: Mapping[str, ServiceDefinit
             raise DefinitionError("", f"services.{name}", f"does not take {told} in this app")
 
 
-def checksum_of(definitions: list[Definition], needs: Mapping[str, ServiceNeed]) -> str:
+def checksum_of(definitions: list[Definition], needs: Mapping[str, ServiceNeed], limits: list[Limit]) -> str:
     """The checksum of a container's content."""
-    return hashlib.sha256(msgspec.json.encode([definitions, needs], order="sorted")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode([definitions, needs, limits], order="sorted")).hexdigest()
 
 
 def _needs(definitions: Iterable[Definition], services: Mapping[str, ServiceDefinition]) -> dict[str, set[str]]:

@@ -46,6 +46,10 @@ class Shelf(msgspec.Struct):
     def version(self, number: int) -> Version | None:
         return self.versions[number - 1] if 1 <= number <= len(self.versions) else None
 
+    def has(self, *, checksum: str) -> bool:
+        """Whether a definition has a version."""
+        return self.having(checksum) is not None
+
     def having(self, checksum: str) -> Version | None:
         """The version that a definition has already."""
         return next((version for version in self.versions if version.checksum == checksum), None)

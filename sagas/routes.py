@@ -104,18 +104,18 @@ class SagaRoutes:
         return 200, definition_json(name, await catalog.version(name, None), await catalog.shelf(name))
 
     async def export_saga(self, call: Call) -> tuple[int, Container]:
-        return 200, await self._sagas.catalog.export(call.path["name"])
+        return 200, await self._sagas.transfer.export(call.path["name"])
 
     async def import_sagas(self, call: Call) -> tuple[int, Imported]:
         body: ImportBody = call.body
         try:
-            changes = await self._sagas.catalog.take_in(
+            imported = await self._sagas.transfer.take_in(
                 body.container, by=body.by, apply=body.apply, edited=body.edited
             )
         except DefinitionError as error:
             place = f"container.{error.step}.{error.field}" if error.step else f"container.{error.field}"
             raise InvalidInputError(place, error.problem) from None
-        return 200, Imported(changes, body.apply)
+        return 200, imported
 
     def _reading(self) -> tuple[Route, ...]:
         return (

@@ -36,6 +36,7 @@ from sagas.machine import (
 )
 from sagas.messages import Begin, Happened, Revert
 from sagas.routes import SagaRoutes
+from sagas.transfer import Transfer
 
 BEGIN_SECONDS = 1.0
 BEGIN_PAUSE_SECONDS = 0.05
@@ -54,6 +55,7 @@ class Sagas:
     """
 
     def __init__(self, app: App, *, slots: int = 256, max_bytes: int = DEFAULT_MAX_SAGA_BYTES) -> None:
+        self._services = app.services
         self._catalog = Catalog(app.services)
         self._running: Running | None = None
         coordinator = type("Coordinator", (Coordinator,), {"catalog": self._catalog})
@@ -76,6 +78,11 @@ class Sagas:
     @property
     def catalog(self) -> Catalog:
         return self._catalog
+
+    @property
+    def transfer(self) -> Transfer:
+        """The way of sagas into other apps and from them. Raises SagaError unless the app runs."""
+        return Transfer(self._catalog, self._services, self._require_running())
 
     @property
     def routes(self) -> Sequence[Route]:

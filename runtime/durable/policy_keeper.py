@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from actors.context import Clock
 from actors.errors import SpecError
@@ -16,9 +16,12 @@ from runtime.core.policy_book import PolicyBook
 from runtime.core.slot_account import NO_CAP, SlotAccount
 from runtime.core.slot_pool import SlotPool
 from runtime.durable.gate import Gate
+from runtime.durable.outbox import posted_of
 from runtime.durable.service import Service
 from runtime.errors import InvalidInputError, StoreUnavailableError
-from runtime.store.policies import PolicyRecord, PolicyStore
+from runtime.store.audit import AuditEntry
+from runtime.store.policies import Bundle, PolicyChange, PolicyRecord, PolicyStore
+from runtime.store.records import Event
 
 LOGGER = logging.getLogger("postroom.policies")
 
@@ -113,6 +116,28 @@ class PolicyKeeper:
         LOGGER.info("%s: %s by %s%s", scope, _described(changes, reset), by, f" ({reason})" if reason else "")
         await self._load()
         return record
+
+    async def take_in(
+        self,
+        changes: Sequence[PolicyChange],
+        events: Sequence[Event],
+        audits: Sequence[AuditEntry],
+        *,
+        by: str,
+        reason: str,
+    ) -> None:
+        """Change settings that were checked, accept events and note it in the audit: all of it or nothing.
+
+        Raises:
+            CommitUnknownError: the connection was lost meanwhile, and it may have been done.
+            StoreUnavailableError: nothing was done.
+        """
+        posted = [posted_of(event, 0.0) for event in events]
+        now = self._clock.now()
+        await self._store.take_in(
+            Bundle(changes=list(changes), posted=posted, audits=list(audits), by=by, at=now, reason=reason)
+        )
+        await self._load()
 
     def live(self, scope: Scope) -> PolicyRecord | None:
         """The newest version of what people set for exactly that scope."""

@@ -65,7 +65,6 @@ class MemoryDatabase:
     def __init__(self) -> None:
         self.queues: dict[int, MemoryQueue] = {}
         self.outcomes: dict[int, Outcome] = {}
-        self.policies = MemoryPolicies(self._waiting)
         self.dead_letters: dict[UUID, DeadLetterView] = {}
         self.states: dict[tuple[str, str, str], StoredState] = {}
         self.members = MemoryMembers()
@@ -81,6 +80,7 @@ class MemoryDatabase:
         self._due: list[tuple[float, Name]] = []
         self.audit = MemoryAudit()
         self.outbox = MemoryOutbox()
+        self.policies = MemoryPolicies(self._waiting, self.outbox, self.audit)
         self.replays: dict[UUID, ReplayRequest] = {}
         self.abort_orders: dict[UUID, AbortOrder] = {}
 

@@ -19,7 +19,11 @@ class MemoryOutbox:
         self._last = 0
 
     async def put(self, connection: SqlConnection, posted: Posted) -> None:  # noqa: ARG002 # it belongs to a database
-        if await self.find(posted.id) is None:
+        self.add(posted)
+
+    def add(self, posted: Posted) -> None:
+        """As `put`."""
+        if all(each.id != posted.id for each in self._posted.values()):
             self._last += 1
             self._posted[self._last] = msgspec.structs.replace(posted, place=self._last)
 

@@ -8,14 +8,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 import msgspec
 
 from runtime.core.policy import NOTHING_SET, Policy, Scope
-from runtime.store.policies import Hours, PolicyRecord
+from runtime.store.memory_audit import MemoryAudit
+from runtime.store.memory_outbox import MemoryOutbox
+from runtime.store.policies import Bundle, Hours, PolicyRecord
 
 
 class MemoryPolicies:
     """What several stores share, as several processes share a database."""
 
-    def __init__(self, waiting: Callable[[Scope], Iterator[int]]) -> None:
+    def __init__(self, waiting: Callable[[Scope], Iterator[int]], outbox: MemoryOutbox, audit: MemoryAudit) -> None:
         self._waiting = waiting
+        self._outbox = outbox
+        self._audit = audit
         self._records: list[PolicyRecord] = []
         self._usage: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
 
@@ -27,6 +31,15 @@ class MemoryPolicies:
         record = PolicyRecord(len(self._records) + 1, scope, changes.over(kept), at, by, reason)
         self._records.append(record)
         return record
+
+    async def take_in(self, bundle: Bundle) -> None:
+        for change in bundle.changes:
+            await self.change(
+                change.scope, change.changes, change.reset, by=bundle.by, at=bundle.at, reason=bundle.reason
+            )
+        for posted in bundle.posted:
+            self._outbox.add(posted)
+        self._audit.add(bundle.audits)
 
     async def version(self) -> int:
         return len(self._records)

@@ -8,6 +8,8 @@ from typing import Protocol
 import msgspec
 
 from runtime.core.policy import Policy, Scope
+from runtime.store.audit import AuditEntry
+from runtime.store.outbox import Posted
 
 MAX_POLICIES = 100_000
 MAX_HISTORY = 500
@@ -27,6 +29,25 @@ class PolicyRecord(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
+class PolicyChange(msgspec.Struct, frozen=True):
+    """Settings to lay over the newest ones of a scope, without those named in `reset`."""
+
+    scope: Scope
+    changes: Policy
+    reset: tuple[str, ...] = ()
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes into one transaction: settings by one person, events that are accepted, and what the audit says."""
+
+    changes: list[PolicyChange]
+    posted: list[Posted]
+    audits: list[AuditEntry]
+    by: str
+    at: float
+    reason: str | None = None
+
+
 class PolicyStore(Protocol):
     """Every method may raise `StoreUnavailableError`, after which it can be called again."""
 
@@ -37,6 +58,10 @@ class PolicyStore(Protocol):
 
         Changes of one scope by several processes come one after another, and none of them is lost.
         """
+        ...
+
+    async def take_in(self, bundle: Bundle) -> None:
+        """Write all of a bundle or nothing. Where the connection is lost meanwhile, either may be the case."""
         ...
 
     async def version(self) -> int:

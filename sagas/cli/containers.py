@@ -5,26 +5,35 @@ from __future__ import annotations
 from typing import IO
 
 import click
+import msgspec
 
-from runtime.cli.output import examples, json_option, print_json, show, table
+from runtime.cli.output import examples, json_option, print_json, printable, show, table
 from runtime.cli.payload import raw_json
 from runtime.cli.person import by_option
 from runtime.cli.target import target_options, url_of
 from sagas.cli.client import SagaClient
-from sagas.container import Imported
+from sagas.container import Imported, container_schema
 
 COLUMNS = ("saga", "change", "version")
+LIMIT_COLUMNS = ("service", "tenant", "limit", "here", "becomes")
 
 
-@click.command("export", epilog=examples("postroom export order > order.json"))
-@click.argument("saga")
+@click.command("export", epilog=examples("postroom export order > order.json", "postroom export --schema"))
+@click.argument("saga", required=False)
+@click.option("--schema", is_flag=True, help="Print the JSON schema of such documents instead.")
 @target_options
-def export_saga(saga: str, app: str | None, url: str | None) -> None:
+def export_saga(saga: str | None, app: str | None, url: str | None, *, schema: bool) -> None:
     """Print a saga, with the sagas inside it, as one document.
 
-    It has what the saga needs of services, and a checksum; it has no settings of services, and no secrets.
+    It has what the saga needs of services, how they are declared, their limits, and a checksum. It has no secrets, and
+    what is paused stays so.
     """
-    print_json(SagaClient(url_of(app, url)).export(saga))
+    if schema:
+        print_json(container_schema())
+    elif saga is None:
+        raise click.UsageError("name a SAGA, or ask for the --schema")
+    else:
+        print_json(SagaClient(url_of(app, url)).export(saga))
 
 
 @click.command(
@@ -56,7 +65,26 @@ def import_sagas(
         _tell(imported)
 
 
+def _told(value: object) -> str:
+    """A setting for people."""
+    return printable(msgspec.json.encode(value).decode())
+
+
 def _tell(imported: Imported) -> None:
     show(table(COLUMNS, [(each.saga, each.change, each.version) for each in imported.changes], whole=COLUMNS))
+    if imported.limits:
+        click.echo()
+        rows = [(each.service, each.tenant or "", each.setting, each.before, each.after) for each in imported.limits]
+        show(table(LIMIT_COLUMNS, [tuple("" if value is None else value for value in row) for row in rows]))
+    for change in imported.changes:
+        if change.diff:
+            click.echo()
+            click.echo("\n".join(printable(line) for line in change.diff))
+    for each in imported.differences:
+        click.echo(
+            f"the service {each.service} has {each.setting} {_told(each.here)} here and {_told(each.there)} where this"
+            " comes from; that is for its code to say",
+            err=True,
+        )
     if not imported.applied:
         click.echo("nothing was changed; to do it add: --yes", err=True)

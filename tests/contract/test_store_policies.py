@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 
 from runtime.core.policy import NOTHING_SET, Policy, Scope
-from runtime.store.policies import PolicyRecord
+from runtime.durable.outbox import posted_of
+from runtime.store.audit import AuditEntry, AuditFilter
+from runtime.store.policies import Bundle, PolicyChange, PolicyRecord
 from runtime.store.port import Store
 from runtime.store.records import Batch
 from tests.contract.conftest import Backend
@@ -49,6 +51,25 @@ async def test_every_version_is_kept_newest_first(store: Store) -> None:
     await change(store, Scope("mail"), Policy(slots=9))
     assert [record.policy.slots for record in await store.policies.history(ACME, 2)] == [3, 2]
     assert max(record.version for record in await store.policies.current()) == await store.policies.version()
+
+
+async def test_a_bundle_changes_several_scopes_accepts_events_and_is_in_the_audit(store: Store) -> None:
+    event = make_event()
+    bundle = Bundle(
+        changes=[PolicyChange(ACME, Policy(slots=3)), PolicyChange(Scope("mail"), Policy(rate=2.0))],
+        posted=[posted_of(event, 0.0)],
+        audits=[AuditEntry(action="import", by="ann", at=NOW, target="saga order")],
+        by="ann",
+        at=NOW,
+        reason="import",
+    )
+    await change(store, ACME, Policy(weight=2.0))
+    await store.policies.take_in(bundle)
+    found = {record.scope: record for record in await store.policies.current()}
+    assert found[ACME].policy == Policy(weight=2.0, slots=3)
+    assert (found[Scope("mail")].policy, found[Scope("mail")].reason) == (Policy(rate=2.0), "import")
+    assert [each.id for each in await store.outbox.waiting(10)] == [event.id]
+    assert [line.target for line in await store.audit.lines(AuditFilter())] == ["saga order"]
 
 
 async def test_changes_by_several_processes_at_once_are_all_kept(backend: Backend) -> None:

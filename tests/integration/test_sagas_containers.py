@@ -8,17 +8,24 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from runtime import App
 from runtime.cli import main
 from runtime.cli.root import PLUGINS
+from runtime.core.policy import Policy, Scope
+from runtime.durable.outbox import posted_of
+from runtime.store.audit import AuditFilter
+from runtime.store.policies import Bundle, PolicyChange
+from runtime.store.postgres import PostgresStore
 from runtime.store.postgres.pool import Connection
 from sagas import Flow, Sagas
 from sagas.examples import order, order_code
 from tests.apps import run
 from tests.postgres import Server
+from tests.records import make_event, new_id
 
 ORDER = order.Order("A", "s", 500, "here")
 
@@ -59,7 +66,7 @@ async def test_an_exported_saga_runs_in_an_app_that_never_knew_it(
     database: Server, admin: Connection, tmp_path: Path
 ) -> None:
     document = await exported(database)
-    assert document["services"]["bank"] == {"messages": ["Charge", "Refund"]}
+    assert document["services"]["bank"]["messages"] == ["Charge", "Refund"]
     await admin.execute("DROP SCHEMA postroom CASCADE")
     app, sagas = empty_shop()
     async with run(app, database, http="127.0.0.1:0"):
@@ -70,7 +77,7 @@ async def test_an_exported_saga_runs_in_an_app_that_never_knew_it(
         assert (await imported(tmp_path / "order.json", document, "--yes", "--by", "ann")).exit_code == 0
         assert (await sagas.wait(await sagas.start("order", ORDER, tenant="t"))).status == "completed"
         again = await imported(tmp_path / "order.json", document, "--yes", "--json")
-        assert json.loads(again.stdout)["changes"] == [{"saga": "order", "change": "none", "version": 1}]
+        assert json.loads(again.stdout)["changes"] == [{"saga": "order", "change": "none", "version": 1, "diff": []}]
         assert (await sagas.catalog.version("order", 1)).by == "ann"
     app, sagas = empty_shop()
     async with run(app, database):
@@ -83,11 +90,21 @@ async def test_sagas_inside_others_travel_with_them_in_order(database: Server) -
     sagas.register(Flow("b").saga("in", "a").definition())
     sagas.register(Flow("c").saga("x", "a").saga("y", "b").definition())
     async with run(app, database):
-        container = await sagas.catalog.export("c")
+        container = await sagas.transfer.export("c")
     assert [definition.name for definition in container.sagas] == ["a", "b", "c"]
 
 
+WHOLE: dict[str, Any] = {
+    "another format": {"format_version": 1},
+    "a limit out of range": {"limits": [{"service": "bank", "settings": {"slots": 0}}]},
+    "a limit of another service": {"limits": [{"service": "mail", "settings": {"slots": 1}}]},
+    "a limit that is none": {"limits": [{"service": "bank", "settings": {"speed": 1}}]},
+    "a state": {"limits": [{"service": "bank", "settings": {"state": "paused"}}]},
+}
+
+
 def edit(document: Any, what: str) -> None:
+    document.update(WHOLE.get(what, {}))
     nodes = document["sagas"][0]["root"]["nodes"]
     match what:
         case "a field that is none":
@@ -104,8 +121,6 @@ def edit(document: Any, what: str) -> None:
             document["services"]["shop"] = {"messages": []}
         case "a message that is not taken":
             document["services"]["bank"]["messages"] = ["Pay"]
-        case "another format":
-            document["format_version"] = 2
         case "a harmless word":
             document["sagas"][0]["label"] = "Another"
 
@@ -120,7 +135,11 @@ def edit(document: Any, what: str) -> None:
         ("a broken expression", "container.order/large.cases[0].when: Expecting"),
         ("a service that is not there", "container.services.shop: is a service that this app does not have"),
         ("a message that is not taken", "container.services.bank: does not take Pay in this app"),
-        ("another format", "container.format_version: Invalid enum value 2"),
+        ("a limit out of range", "container.limits[0].settings.slots: must be between 1 and"),
+        ("a limit of another service", "container.limits[0].service: 'mail' is no service that the sagas need"),
+        ("a limit that is none", "container.limits[0].settings.speed: is unknown"),
+        ("a state", "container.limits[0].settings.state: is for operators, and does not travel"),
+        ("another format", "container.format_version: Invalid enum value 1"),
         ("a harmless word", "container.checksum: is "),
     ],
 )
@@ -141,8 +160,85 @@ async def test_an_edited_container_becomes_a_new_version_where_that_is_meant(dat
     edit(document, "a harmless word")
     async with run(order.app, database, http="127.0.0.1:0"):
         result = await imported(tmp_path / "order.json", document, "--yes", "--edited", "--json")
-        assert json.loads(result.stdout)["changes"] == [{"saga": "order", "change": "changed", "version": 2}]
+        [change] = json.loads(result.stdout)["changes"]
+        assert (change["saga"], change["change"], change["version"]) == ("order", "changed", 2)
         assert await order.sagas.catalog.current("order") == 2
+
+
+def limited_shop(**limits: Any) -> tuple[App, Sagas]:
+    app, sagas = empty_shop()
+    app.limits("bank", **limits)
+    sagas.register(order.FLOW.definition(result="{parcel: parcel}"), input=order.Order)
+    return app, sagas
+
+
+async def test_limits_travel_with_the_services_of_a_saga_and_what_is_paused_does_not(
+    database: Server, tmp_path: Path
+) -> None:
+    app, sagas = limited_shop(slots=3, rate=50)
+    app.tenant("acme", slots=1, service="bank")
+    app.tenant("acme", weight=2)
+    async with run(app, database) as running:
+        await running.policies.change(Scope("bank"), Policy(state="paused", backlog=100), by="ann")
+        container = await sagas.transfer.export("order")
+    assert [(each.scope, each.settings) for each in container.limits] == [
+        (Scope("bank"), Policy(slots=3, rate=50.0, backlog=100)),
+        (Scope("bank", "acme"), Policy(slots=1)),
+    ]
+    path = tmp_path / "order.json"
+    document = json.loads(msgspec.json.encode(container))
+    app, _ = limited_shop(slots=9, rate=50)
+    async with run(app, database, schema="elsewhere", http="127.0.0.1:0") as running:
+        await running.policies.change(Scope("bank", "acme"), Policy(burst=7, state="draining"), by="bob")
+        looked = await imported(path, document)
+        shown = [line.split() for line in looked.stdout.splitlines()]
+        assert ["bank", "slots", "9", "3"] in shown
+        assert ["bank", "acme", "burst", "7"] in shown
+        assert running.book.at(Scope("bank")).slots == 9
+        assert (await imported(path, document, "--yes", "--by", "ann")).exit_code == 0
+        assert running.book.at(Scope("bank")) == Policy(slots=3, rate=50.0, backlog=100)
+        assert running.book.at(Scope("bank", "acme")) == Policy(slots=1, state="draining")
+        lines = await running.operations.audit.lines(AuditFilter(action="import"))
+        assert {(line.by, line.target) for line in lines} == {
+            ("ann", "limits of service bank"),
+            ("ann", "limits of tenant acme in bank"),
+        }
+        again = json.loads((await imported(path, document, "--yes", "--json")).stdout)
+        assert (again["limits"], again["changes"][0]["change"]) == ([], "none")
+
+
+async def test_an_import_shows_the_lines_that_change_and_services_that_are_declared_otherwise(
+    database: Server, tmp_path: Path
+) -> None:
+    document = await exported(database)
+    edit(document, "a harmless word")
+    document["services"]["bank"]["settings"]["slots"] = 99
+    async with run(order.app, database, http="127.0.0.1:0"):
+        looked = await imported(tmp_path / "order.json", document, "--edited")
+    assert '+  "label": "Another",' in looked.stdout
+    assert "the service bank has slots 16 here and 99 where this comes from" in looked.stderr
+
+
+async def test_a_bundle_that_the_database_refuses_changes_nothing(store: PostgresStore) -> None:
+    posted = posted_of(make_event(), 0.0)
+    bundle = Bundle(
+        changes=[PolicyChange(Scope("bank"), Policy(slots=3))],
+        posted=[posted, msgspec.structs.replace(posted, id=new_id(), delay_seconds=-1.0)],
+        audits=[],
+        by="ann",
+        at=0.0,
+    )
+    with pytest.raises(Exception, match="constraint"):
+        await store.policies.take_in(bundle)
+    assert await store.policies.current() == []
+    assert await store.outbox.waiting(10) == []
+
+
+def test_the_schema_of_containers_is_published() -> None:
+    result = CliRunner().invoke(main, ["export", "--schema"])
+    schema = json.loads(result.stdout)
+    assert set(schema["$defs"]["Container"]["required"]) == {"sagas", "services", "checksum"}
+    assert CliRunner().invoke(main, ["export"]).exit_code == 2
 
 
 async def test_what_is_written_as_code_does_not_travel(database: Server) -> None:

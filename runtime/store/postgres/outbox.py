@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from runtime.store.outbox import Posted, SqlConnection
 from runtime.store.postgres.pool import Pool, Row
@@ -16,19 +19,7 @@ class PostgresOutbox:
         self._sql = statements
 
     async def put(self, connection: SqlConnection, posted: Posted) -> None:
-        await connection.execute(
-            self._sql["put_into_outbox"],
-            posted.id,
-            posted.service,
-            posted.tenant,
-            posted.key,
-            posted.type,
-            posted.payload,
-            posted.accepted_at,
-            posted.enqueued_by,
-            posted.headers,
-            posted.delay_seconds,
-        )
+        await connection.execute(self._sql["put_into_outbox"], *posted_columns(posted))
 
     async def waiting(self, limit: int) -> list[Posted]:
         return [_posted(row) for row in await self._pool.fetch(self._sql["outbox"], limit)]
@@ -39,6 +30,11 @@ class PostgresOutbox:
 
     async def set_limits(self, max_payload_bytes: int, max_delay_seconds: float) -> None:
         await self._pool.fetch(self._sql["set_limits"], max_payload_bytes, max_delay_seconds)
+
+
+def posted_columns(posted: Posted) -> tuple[Any, ...]:
+    """What `put_into_outbox` is given: all but the place."""
+    return msgspec.structs.astuple(posted)[1:]
 
 
 def _posted(row: Row) -> Posted:

@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from runtime.core.policy import Policy, Scope
-from runtime.store.policies import MAX_HISTORY, MAX_POLICIES, Hours, PolicyRecord
+from runtime.store.policies import MAX_HISTORY, MAX_POLICIES, Bundle, Hours, PolicyChange, PolicyRecord
+from runtime.store.postgres.audit import audit_columns
+from runtime.store.postgres.outbox import posted_columns
 from runtime.store.postgres.pool import Pool, Row
 
 
@@ -22,11 +24,22 @@ class Policies:
     async def change(
         self, scope: Scope, changes: Policy, reset: Collection[str], *, by: str, at: float, reason: str | None
     ) -> PolicyRecord:
-        arguments = (*_columns(scope), msgspec.json.encode(changes).decode(), list(reset), at, by, reason)
         async with self._pool.transaction() as connection:
             await connection.execute(self._sql["lock_policies"])
+            arguments = (*_change_columns(PolicyChange(scope, changes, tuple(reset))), at, by, reason)
             [row] = await connection.fetch(self._sql["change_policy"], *arguments)
         return _record(row)
+
+    async def take_in(self, bundle: Bundle) -> None:
+        async with self._pool.transaction() as connection:
+            await connection.execute(self._sql["lock_policies"])
+            for change in bundle.changes:
+                arguments = (*_change_columns(change), bundle.at, bundle.by, bundle.reason)
+                await connection.fetch(self._sql["change_policy"], *arguments)
+            for posted in bundle.posted:
+                await connection.execute(self._sql["put_into_outbox"], *posted_columns(posted))
+            if bundle.audits:
+                await connection.fetch(self._sql["write_audit"], *audit_columns(bundle.audits))
 
     async def version(self) -> int:
         [row] = await self._pool.fetch(self._sql["policy_version"])
@@ -63,6 +76,10 @@ class Policies:
 def _transposed(rows: Sequence[tuple[str, int, int]]) -> list[list[str] | list[int]]:
     # sorted by the caller, so that two processes that add to the same hours wait for each other and do not deadlock
     return [[row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]]
+
+
+def _change_columns(change: PolicyChange) -> tuple[str, str, str, list[str]]:
+    return (*_columns(change.scope), msgspec.json.encode(change.changes).decode(), list(change.reset))
 
 
 def _columns(scope: Scope) -> tuple[str, str]:
