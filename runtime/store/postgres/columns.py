@@ -165,6 +165,17 @@ def entries_of(rows: Sequence[Row]) -> list[Entry]:
     return [entry_of(row) for row in rows]
 
 
+def queue_entries(queue: int, service: str, tenant: str, rows: Sequence[Row]) -> list[Entry]:
+    """Entries of one queue, from seq and the event's fields without service and tenant."""
+    # every field by name: half the time of `*fields`
+    return [
+        Entry(
+            seq, queue, Event(name, service, tenant, key, kind, payload, at, by, attempt, cause, origin, depth, headers)
+        )
+        for seq, name, key, kind, payload, at, by, attempt, cause, origin, depth, headers in rows
+    ]
+
+
 def placed(events: Sequence[Event], queue_ids: Sequence[int], last_seq: int, seqs: Sequence[int] | None) -> list[Entry]:
     """The places of events whose numbers end at `last_seq`; one whose number is not in `seqs` was stored before."""
     numbers = range(last_seq - len(events) + 1, last_seq + 1)

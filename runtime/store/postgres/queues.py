@@ -17,6 +17,7 @@ class QueueIds:
         self._pool = pool
         self._sql = statements
         self._ids: dict[tuple[str, str], int] = {}
+        self._names: dict[int, tuple[str, str]] = {}
 
     async def of(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """The ids of the given pairs of service and tenant.
@@ -37,6 +38,20 @@ class QueueIds:
             missing = await self._find(missing)
             assert not missing, "queues are never deleted"
         return {pair: self._ids[pair] for pair in pairs}
+
+    async def name_of(self, queue: int) -> tuple[str, str] | None:
+        """The service and the tenant of a queue; None if there is no such queue.
+
+        Raises:
+            StoreUnavailableError: the database cannot be reached.
+        """
+        name = self._names.get(queue)
+        if name is None:
+            for service, tenant in await self._pool.fetch(self._sql["queue_name"], queue):
+                if len(self._names) >= MAX_CACHED:
+                    self._names.clear()
+                name = self._names[queue] = service, tenant
+        return name
 
     async def _find(self, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
         for row in await self._pool.fetch(self._sql["find_queues"], *_columns(pairs)):

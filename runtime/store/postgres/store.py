@@ -13,7 +13,7 @@ from runtime.store.postgres.aborts import PostgresAborts
 from runtime.store.postgres.audit import PostgresAudit
 from runtime.store.postgres.autocommit import AutocommitDatabase
 from runtime.store.postgres.claims import resolve_claims
-from runtime.store.postgres.columns import entries_of
+from runtime.store.postgres.columns import entries_of, queue_entries
 from runtime.store.postgres.dead_letters import DeadLetters
 from runtime.store.postgres.errors import translated
 from runtime.store.postgres.fence import Fence, own_shards
@@ -190,8 +190,12 @@ class PostgresStore:
     async def read_pending(
         self, queue: int, after_seq: int, limit: int, shards: Collection[int] | None = None
     ) -> list[Entry]:
+        name = await self._writer.queues.name_of(queue)
+        if name is None:
+            return []
         chosen = None if shards is None else list(shards)
-        return entries_of(await self._system.fetch(self._sql["read_pending"], queue, after_seq, limit, chosen))
+        rows = await self._system.fetch(self._sql["read_pending"], queue, after_seq, limit, chosen)
+        return queue_entries(queue, *name, rows)
 
     async def raise_watermarks(self, queues: Collection[int]) -> None:
         lease = self._fence.require()

@@ -82,7 +82,7 @@ class Writer:
         self._pool = pool
         self._sql = statements
         self._fence = fence
-        self._queues = QueueIds(pool, statements)
+        self.queues = QueueIds(pool, statements)
 
     @property
     def gate(self) -> Gate:
@@ -97,7 +97,7 @@ class Writer:
             StoreUnavailableError: the database cannot be reached.
         """
         lease = self._fence.require()
-        return self._write(batch, lease, await self._queues.of(queued_pairs(batch)))
+        return self._write(batch, lease, await self.queues.of(queued_pairs(batch)))
 
     def _write(self, batch: Batch, lease: Lease, queues: Mapping[tuple[str, str], int]) -> Write:
         shards = lease.count
@@ -141,7 +141,7 @@ class Writer:
         """Append a lone event."""
         lease = self._fence.require()
         pair = event.service, event.tenant
-        queue = (await self._queues.of([pair]))[pair]
+        queue = (await self.queues.of([pair]))[pair]
         values = event_values(event, queue, lease.count)
         fence = self._fence.arguments(lease, touched_of(lease, [queue], [values[SHARD]]))
         with self._fence.under(lease):
@@ -150,7 +150,7 @@ class Writer:
 
     async def _commit_claiming(self, batch: Batch) -> list[Entry]:
         lease = self._fence.require()
-        queues = await self._queues.of(queued_pairs(batch))
+        queues = await self.queues.of(queued_pairs(batch))
         with self._fence.under(lease):
             async with self._pool.transaction() as connection:
                 kept = await claim(connection, self._sql["claim_signatures"], batch)
@@ -160,7 +160,7 @@ class Writer:
         """Append many events by COPY, which cannot leave out what was stored before: then it raises."""
         rest = await self.prepare(msgspec.structs.replace(batch, events=[]))
         events, lease = batch.events, rest.lease
-        queues = await self._queues.of((event.service, event.tenant) for event in events)
+        queues = await self.queues.of((event.service, event.tenant) for event in events)
         columns = event_columns(events, queues, lease.count)
         fence = self._fence.arguments(lease, touched_of(lease, columns[QUEUE], columns[SHARD]))
         count = len(events)

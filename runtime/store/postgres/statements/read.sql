@@ -17,14 +17,18 @@ SELECT q.id, q.service, q.tenant, q.watermark,
 FROM {schema}.queue q
 ORDER BY q.id;
 
+-- name: queue_name
+-- Service and tenant of a queue ($1).
+SELECT service, tenant FROM {schema}.queue WHERE id = $1;
+
 -- name: read_pending
 -- Entries of a queue ($1) after a number ($2) without outcome, of all shards or of those in $4. OFFSET 0 keeps the
 -- subquery from becoming a join over both tables: the plan walks the index of the log in order, asks for each entry's
--- outcome, and stops at the limit ($3).
-SELECT e.seq, e.queue, e.id, q.service, q.tenant, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt,
-       e.cause, e.origin, coalesce(e.depth, 0), e.headers
+-- outcome, and stops at the limit ($3). What is the same in every row is left out: reading is a fifth of what an event
+-- of a deep backlog costs.
+SELECT e.seq, e.id, e.key, e.type, e.payload, e.accepted_at, e.enqueued_by, e.attempt, e.cause, e.origin,
+       coalesce(e.depth, 0), e.headers
 FROM {schema}.event_log e
-JOIN {schema}.queue q ON q.id = e.queue
 WHERE e.queue = $1 AND e.seq > $2 AND ($4::smallint[] IS NULL OR e.shard = ANY ($4))
   AND NOT EXISTS (SELECT FROM {schema}.outcome o WHERE o.seq = e.seq OFFSET 0)
 ORDER BY e.seq
