@@ -110,7 +110,7 @@ def send_undo(run: Run, place: str, activity: Activity) -> None:
     except ExpressionError as error:
         fail(run, planned, activity.rounds, str(error), activity)
         return
-    unique = f"{run.instance.id}/{place}"
+    unique = run.idempotency_key(place)
     run.commands.append(Send(place, activity.attempt, compensation.service, compensation.message, payload, key, unique))
 
 

@@ -86,7 +86,7 @@ def send(run: Run, place: str, activity: Activity) -> None:
     else:
         payload = run.message_of(planned, activity.rounds, node)
         key = run.key_of(planned, activity.rounds, node)
-        unique = f"{run.instance.id}/{place}"
+        unique = run.idempotency_key(place)
         run.commands.append(Send(place, activity.attempt, node.service, node.message, payload, key, unique))
         if node.timeout_seconds is not None:
             run.wake(place, activity, run.now + node.timeout_seconds)

@@ -84,6 +84,13 @@ class Run:
             raise ExpressionError(message.key, "the answer is neither a text nor a whole number, which a key must be")
         return str(key)
 
+    def idempotency_key(self, place: str) -> str:
+        """What all sends of a step share, and nothing else does: two tenants may have sagas of one id."""
+        tenant = self.instance.tenant
+        if "/" in tenant or "%" in tenant:
+            tenant = tenant.replace("%", "%25").replace("/", "%2F")
+        return f"{tenant}/{self.instance.id}/{place}"
+
     def child_id(self, place: str, attempt: int) -> str:
         """The id of a saga inside this one: the same whenever it is asked for."""
         return str(uuid.uuid5(CHILDREN, f"{self.instance.id}/{place.removesuffix(UNDO)}/{attempt}"))

@@ -103,6 +103,19 @@ WHOLE: dict[str, Any] = {
 }
 
 
+async def test_sagas_that_would_run_inside_one_another_are_refused(database: Server, tmp_path: Path) -> None:
+    app, sagas = empty_shop()
+    sagas.register(Flow("inner").definition())
+    sagas.register(Flow("middle").saga("in", "inner").definition())
+    sagas.register(Flow("outer").saga("mid", "middle").definition())
+    async with run(app, database, http="127.0.0.1:0"):
+        document = json.loads(msgspec.json.encode(await sagas.transfer.export("inner")))
+        document["sagas"][0]["root"]["nodes"] = [{"kind": "saga", "name": "round", "saga": "outer"}]
+        result = await imported(tmp_path / "inner.json", document, "--yes", "--edited")
+        assert "round.saga: inner would run inside itself: inner -> outer -> middle -> inner" in result.stderr
+        assert len((await sagas.catalog.shelf("inner")).versions) == 1
+
+
 def edit(document: Any, what: str) -> None:
     document.update(WHOLE.get(what, {}))
     nodes = document["sagas"][0]["root"]["nodes"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sagas.builder import Flow
 from sagas.definition import Retry
-from sagas.machine import Due, Signalled, Wake
+from sagas.machine import Due, Send, Signalled, Wake, begin
+from sagas.plan import Plan
 from tests.unit.sagas.scene import Scene
 
 
@@ -25,7 +26,18 @@ def test_a_step_is_told_a_key_that_every_send_of_it_shares() -> None:
     scene.pass_time(1.0)
     second = scene.last_sent("a")
     assert (first.attempt, second.attempt) == (1, 2)
-    assert first.idempotency_key == second.idempotency_key == "i/a"
+    assert first.idempotency_key == second.idempotency_key == "t/i/a"
+
+
+def test_the_keys_of_two_tenants_with_sagas_of_one_id_differ() -> None:
+    definition = Flow("f").step("a", "s").definition()
+    names = [("t", "i"), ("u", "i"), ("t/i", "j"), ("t", "i/j"), ("t%2Fi", "j")]
+    instances = [
+        begin(Plan(definition), {}, instance_id=name, version=1, tenant=tenant, by="ann", now=0.0)
+        for tenant, name in names
+    ]
+    keys = [command.idempotency_key for _, commands in instances for command in commands if isinstance(command, Send)]
+    assert len(set(keys)) == len(names)
 
 
 def test_config_sets_fields_that_the_mapping_may_override() -> None:
