@@ -43,6 +43,8 @@ def assemble(
 
     def written(batch: Batch) -> None:
         delays.expect(batch.delayed)
+
+    def relieved() -> None:
         for service in machinery.services.values():
             service.pump()
 
@@ -50,7 +52,14 @@ def assemble(
     admission = Admission(definitions, limits_of(settings), ids=ids, clock=clock)
     backlog = Backlog(store, settings.window)
     delays = Delays(store, backlog, appending, clock)
-    journal = Journal(store, appending=appending, admit=backlog.admit, recorded=backlog.recorded, on_written=written)
+    journal = Journal(
+        store,
+        appending=appending,
+        admit=backlog.admit,
+        recorded=backlog.recorded,
+        on_written=written,
+        on_relieved=relieved,
+    )
     machinery = Machinery(
         store=store,
         journal=journal,

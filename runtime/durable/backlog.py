@@ -336,7 +336,10 @@ class Backlog:
                 self._load(line, entry, consumer)
         self.position = max(self.position, entries[-1].seq)
         for consumer in touched.values():
-            consumer.pump()
+            if len(entries) == 1:
+                consumer.pump()
+            else:  # who waited for this commit goes on first, so that the next one is under way while handlers run
+                asyncio.get_running_loop().call_soon(consumer.pump)
         self._report_progress()
 
     async def _refill(self, queue: Queue) -> None:

@@ -51,12 +51,14 @@ class Journal:
         admit: Callable[[Sequence[Entry]], Awaitable[None]],
         recorded: Callable[[int, Sequence[int]], None],
         on_written: Callable[[Batch], None],
+        on_relieved: Callable[[], None],
     ) -> None:
         self._store = store
         self._appending = appending
         self._admit = admit
         self._recorded = recorded
         self._on_written = on_written
+        self._on_relieved = on_relieved
         self._groups: deque[CommitGroup] = deque()
         self._writing: CommitGroup | None = None
         self._closed = False
@@ -207,12 +209,15 @@ class Journal:
         self._finish(group)
 
     def _finish(self, group: CommitGroup) -> None:
+        saturated = self.saturated
         self._unrecorded -= len(group.batch.outcomes)
         group.settle()
         reach("journal.before_recorded")
         for queue, seqs in group.recorded.items():
             self._recorded(queue, seqs)
         self._on_written(group.batch)
+        if saturated and not self.saturated:
+            self._on_relieved()
 
     async def _pause(self, error: StoreUnavailableError) -> None:
         if self.waiting_for is None:

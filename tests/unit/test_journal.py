@@ -55,6 +55,7 @@ class Parts:
         self.store = FaultyStore()
         self.admitted: list[Entry] = []
         self.recorded: list[int] = []
+        self.relieved = 0
         self.writing: asyncio.Task[None]
         self.journal = Journal(
             self.store,
@@ -62,10 +63,15 @@ class Parts:
             admit=self._admit,
             recorded=self._recorded,
             on_written=lambda _batch: None,
+            on_relieved=self._relieved,
         )
 
     async def _admit(self, entries: Sequence[Entry]) -> None:
         self.admitted += entries
+
+    def _relieved(self) -> None:
+        assert not self.journal.saturated
+        self.relieved += 1
 
     def _recorded(self, queue: int, seqs: Sequence[int]) -> None:
         assert queue == QUEUE
@@ -178,9 +184,11 @@ async def test_too_many_unwritten_outcomes_saturate_it(parts: Parts) -> None:
         assert not parts.journal.saturated
         parts.journal.record(Batch(outcomes=[Outcome(entry.seq, OutcomeKind.DONE, NOW, NOW)]), QUEUE)
     assert parts.journal.saturated
+    assert parts.relieved == 0
     parts.store.held.set()
     await parts.journal.flush()
     assert not parts.journal.saturated
+    assert parts.relieved == 1
 
 
 async def test_an_outcome_waits_for_nine_commits_at_most(parts: Parts) -> None:
