@@ -22,11 +22,11 @@ def measure(quick: bool) -> Measurement:  # noqa: FBT001 # the signature of ever
 async def _measure(count: int) -> Measurement:
     async with database() as url, running(app := make_app(chunk_size=CHUNK), url) as started, raw(url) as connection:
         Worker.gate.release()
-        await _enqueue(app, 1000)
+        await enqueue(app, 1000)
         await started.wait_idle(SERVICE)
         limit = await Copy(connection).rate(count)
         began = time.perf_counter()
-        await _enqueue(app, count)
+        await enqueue(app, count)
         enqueued = time.perf_counter() - began
         await started.wait_idle(SERVICE)
         seconds = time.perf_counter() - began
@@ -43,7 +43,8 @@ async def _measure(count: int) -> Measurement:
     )
 
 
-async def _enqueue(app: App, count: int) -> None:
+async def enqueue(app: App, count: int) -> None:
+    """Enqueue so many events one by one, TASKS of them at a time, and return when all are on disk."""
     rest = events(count)  # the tasks share it: each takes the next
 
     async def produce() -> None:

@@ -15,6 +15,9 @@ from runtime.core.token_bucket import TokenBucket
 LimitName = Literal["backlog", "rate", "daily_quota", "draining", "quarantined"]
 BACKLOG_RETRY_SECONDS = 1.0
 """When to look again whether a backlog has shrunk, for those who cannot be told."""
+REFILL_SECONDS = 0.001
+"""Single events that follow each other faster do not refill a bucket: what the rate brings in this time is all that can
+pass beyond its burst."""
 
 
 class Now(msgspec.Struct, frozen=True):
@@ -139,10 +142,12 @@ class OneByOne:
             if backlog.waiting >= backlog.limit:
                 return False
         for bucket in self._buckets:
-            tokens, burst = bucket.tokens + (monotonic - bucket.at) * bucket.rate, bucket.burst
-            bucket.tokens = tokens = tokens if tokens < burst else burst  # noqa: FURB136 # min() costs as much as all else
-            bucket.at = monotonic
-            if tokens < 1.0:
+            passed = monotonic - bucket.at
+            if passed > REFILL_SECONDS:
+                tokens, burst = bucket.tokens + passed * bucket.rate, bucket.burst
+                bucket.tokens = tokens if tokens < burst else burst  # noqa: FURB136 # min() costs as much as all else
+                bucket.at = monotonic
+            if bucket.tokens < 1.0:
                 return False
         for quota in self._quotas:  # there is one at most
             if not quota.day.add_within(quota.bound, 1, utc):
