@@ -144,6 +144,7 @@ CASES: dict[str, Case] = {
     "enter": (lambda w: (*w.fence, 1), 5),
     "find_queues": (lambda _: (["trips"], ["t1"]), 5),
     "create_queues": (lambda _: (["trips"], ["t1"]), 5),
+    "queue_name": (lambda _: (1,), 1),
     "queues": (lambda _: (), (PARTS + 2) * QUEUES),
     "queues_by_id": (lambda _: ([1, 2],), 2 * (PARTS + 2)),
     "read_pending": (lambda _: (1, 500_000, 50, None), 50 * 15),
