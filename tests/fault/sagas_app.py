@@ -80,13 +80,18 @@ def app_of_sagas() -> tuple[App, Sagas]:
 async def main(database: str) -> None:
     app, sagas = app_of_sagas()
     async with app.running(Settings(database=database)) as running:
-        for number in range(SAGAS):
-            given = {"n": number, "odd": number % 2 == 1, "items": [1, 2, 3]}
-            await sagas.start("trip", given, tenant=f"t{number % 3}", id=f"s{number}")
+        await start_all(sagas)
         for number in range(SAGAS):
             while (await sagas.wait(f"s{number}", timeout_seconds=1.0)).status not in ENDED:
                 await replay_the_blamed(running.operations)
         await running.wait_idle("work")
+
+
+async def start_all(sagas: Sagas) -> None:
+    """The same sagas, however often."""
+    for number in range(SAGAS):
+        given = {"n": number, "odd": number % 2 == 1, "items": [1, 2, 3]}
+        await sagas.start("trip", given, tenant=f"t{number % 3}", id=f"s{number}")
 
 
 async def replay_the_blamed(operations: Operations) -> None:
