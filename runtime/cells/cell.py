@@ -72,6 +72,8 @@ class Cell(CellRest):
             return
         mail.append(item)
         if self.state is IDLE or self.state is NEW:
+            if self.instance is None and self.state is IDLE:
+                self.embody()
             self.state = READY
             if self.kind.direct:
                 self.inbox = mail

@@ -23,6 +23,7 @@ class CellKind:
 
     __slots__ = (
         "actor",
+        "bare",
         "clock",
         "direct",
         "hooks",
@@ -64,7 +65,15 @@ class CellKind:
         self.supervision = supervision
         self.mailbox = mailbox
         self.hooks = actor._actor_hooks
+        self.bare = not actor._actor_hooks and _is_made_silently(actor)
+        """Whether nothing of the user's runs when a life begins, so that its first message is early enough for it."""
         self.methods = actor._actor_methods
         self.requests = actor._actor_requests
         self.direct = mailbox is None and supervision.hang_seconds == math.inf and run_queue.development is None
         """Whether messages can be put into the mailbox and handled without further ado."""
+
+
+def _is_made_silently(actor: type[Actor]) -> bool:
+    """Whether no code of the user's runs when an instance is made, so that it cannot fail either."""
+    made = (type(actor), actor.__new__, actor.__init__, actor.__setattr__)
+    return made == (type, object.__new__, object.__init__, object.__setattr__)

@@ -65,11 +65,17 @@ class CellLife(CellPlace):
         kind = self.kind
         if "on_start" in kind.hooks:
             return False
-        instance = self.instance = kind.actor()
-        instance._actor_place = self
+        if not kind.bare:
+            self.embody()
         self.since = kind.clock.now()
         self.state = IDLE
         return True
+
+    def embody(self) -> Actor:
+        """Make the instance. One that is idle may be without: each would cost as much again as all the rest of it."""
+        instance = self.instance = self.kind.actor()
+        instance._actor_place = self
+        return instance
 
     async def stop(self, shutdown_seconds: float) -> None:
         """Let the message at hand end, then `on_stop`; cancel both after `shutdown_seconds`. Safe twice."""
@@ -104,6 +110,8 @@ class CellLife(CellPlace):
         """
         if self.state is STOPPED:
             return
+        if self.instance is None and self.state is IDLE:
+            self.embody()
         if self.control is None:
             self.control = deque()
         self.control.append(command)
@@ -254,7 +262,8 @@ class CellLife(CellPlace):
         if record is not None:
             failure, record.failure = record.failure, None
         try:
-            instance = self._make_instance()
+            instance = self.embody()
+            self.since = self.kind.clock.now()
             hooks = self.kind.hooks
             if self.kind.actor._actor_state is not None:
                 await self._guarded(partial(self.kind.owner.restore, cast("Any", self), instance))
@@ -275,12 +284,6 @@ class CellLife(CellPlace):
             return
         if self.on_started is not None:
             self._report_start(None)
-
-    def _make_instance(self) -> Actor:
-        instance = self.instance = self.kind.actor()
-        instance._actor_place = self
-        self.since = self.kind.clock.now()
-        return instance
 
     def _end_bare_life(self) -> bool:
         """End a life of which nothing is left to clean up; False where there may be something."""

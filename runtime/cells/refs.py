@@ -93,8 +93,11 @@ class CellRef(msgspec.Struct, frozen=True):
             cell.state = BUSY
             context = copy_context()
             CURRENT_TASKS[loop] = standby.runner
+            instance = cell.instance
+            if instance is None:
+                instance = cell.embody()
             try:
-                awaited = context.run(standby.send, method(cell.instance, request))
+                awaited = context.run(standby.send, method(instance, request))
             except BaseException as error:  # noqa: BLE001 # the actor crashes over it before it goes on its way
                 standby.serve_anew()
                 queue.put_aside(standby)

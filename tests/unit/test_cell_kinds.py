@@ -23,7 +23,7 @@ async def test_actors_spawned_alike_share_their_kind_and_nothing_else() -> None:
     async with arena() as actors:
         first, second = [cell_of(await actors.make(One, name)) for name in "ab"]
         assert first.kind is second.kind
-        assert first.instance is not second.instance
+        assert first.embody() is not second.embody()
         assert [cell.path for cell in (first, second)] == ["root/a", "root/b"]
         assert [cell.name for cell in (first, second)] == ["a", "b"]
 
@@ -39,7 +39,7 @@ async def test_each_actor_has_the_supervision_and_the_mailbox_it_was_spawned_wit
         cells = (first, second, third, other)
         assert [cell.supervision for cell in cells] == [AT_ONCE, temporary, again, temporary]
         assert [cell.statistics().capacity for cell in cells] == [None, 1, None, None]
-        assert [type(cell.instance) for cell in cells] == [One, One, One, Other]
+        assert [cell.actor for cell in cells] == [One, One, One, Other]
 
 
 async def test_only_a_plain_mailbox_takes_messages_without_further_ado() -> None:
