@@ -3,6 +3,7 @@
 from actors.actor import Actor
 from actors.children import ChildCounts, ChildInfo, Exit
 from actors.context import Clock, Context, Place, Timer
+from actors.current_event import CurrentEvent, current_event
 from actors.database import Database, Row
 from actors.errors import (
     ActorError,
@@ -64,6 +65,7 @@ __all__ = [
     "ChildInfo",
     "Clock",
     "Context",
+    "CurrentEvent",
     "Database",
     "Decider",
     "Directive",
@@ -108,4 +110,5 @@ __all__ = [
     "UnhandledMessageError",
     "UnreadableStateError",
     "check_tree",
+    "current_event",
 ]

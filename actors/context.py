@@ -80,7 +80,7 @@ class Context(Protocol):
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger whose records carry service, tenant, key and event."""
+        """A logger whose records carry service, tenant, key and event, also that of `current_event`."""
         ...
 
     @property

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from actors.actor import Actor
 from actors.context import Clock, Timer
+from actors.current_event import current_event
 from actors.database import Database
 from actors.errors import ActorError
 from actors.job import Finalizer, JobEnded
@@ -86,7 +87,13 @@ class MemoryContext:
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        facts = {"service": self.service, "tenant": self.tenant, "key": self.key, "event_id": self.event_id}
+        event = current_event()
+        facts = {
+            "service": self.service,
+            "tenant": self.tenant or (event and event.tenant),
+            "key": self.key,
+            "event_id": self.event_id or (event and event.id),
+        }
         return logging.LoggerAdapter(LOGGER, facts)
 
     @property

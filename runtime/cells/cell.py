@@ -10,6 +10,7 @@ from types import CoroutineType
 from typing import Any
 
 from actors.actor import Actor
+from actors.current_event import EVENT
 from actors.errors import ActorStoppedError, MailboxFullError
 from actors.mailbox import Bounded, Overflow
 from actors.ref import Ref
@@ -236,12 +237,16 @@ class Cell(CellRest):
     async def _deliver(self, instance: Actor, mail: Mail) -> None:
         usual, instance._context = instance._context, mail.open(self)
         method = self.methods[type(mail.message)]
-        if self.queue.development is not None:
-            result = await handle(self, None, method, instance, mail.message)
-        else:
-            result = method(instance, mail.message)
-            if type(result) is CoroutineType:
-                result = await result
+        before = EVENT.set(mail.event)
+        try:
+            if self.queue.development is not None:
+                result = await handle(self, None, method, instance, mail.message)
+            else:
+                result = method(instance, mail.message)
+                if type(result) is CoroutineType:
+                    result = await result
+        finally:
+            EVENT.reset(before)
         instance._context = usual
         mail.succeed(result)
 

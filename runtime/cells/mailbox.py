@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from actors.context import Context
+from actors.current_event import Facts
 from actors.message import Message
 from runtime.context import Surroundings
 
@@ -20,6 +21,11 @@ class Mail(Protocol):
     @property
     def explains_failure(self) -> bool:
         """Whether a failure to handle it is recorded elsewhere, so that it does not count against the actor."""
+        ...
+
+    @property
+    def event(self) -> Facts:
+        """What `current_event` tells of while it is handled."""
         ...
 
     def open(self, surroundings: Surroundings) -> Context:

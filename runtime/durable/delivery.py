@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from actors.context import Context
 from actors.message import Message
 from runtime.context import EventContext, Surroundings, Transactional
-from runtime.store.records import Entry
+from runtime.store.records import Entry, Event
 
 
 class Run(Transactional, Protocol):
@@ -45,6 +45,10 @@ class Delivery(EventContext):
         self._began = run.monotonic()
         self.started_at = 0.0
         self.run_seconds = 0.0
+
+    @property
+    def event(self) -> Event:
+        return self._event
 
     @property
     def actor(self) -> Any:

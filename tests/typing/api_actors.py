@@ -26,6 +26,7 @@ from actors import (
     ChildInfo,
     Clock,
     Context,
+    CurrentEvent,
     Database,
     Decider,
     Directive,
@@ -63,6 +64,7 @@ from actors import (
     UnhandledMessageError,
     UnreadableStateError,
     check_tree,
+    current_event,
 )
 from runtime import App, Enqueue, Settings
 
@@ -115,6 +117,9 @@ class Reader(Actor[Line | CountLines]):
         context.log.info("%s too late", late)
         service: str = context.service
         tenant: str | None = context.tenant
+        event: CurrentEvent | None = current_event()
+        if event is not None:
+            context.log.info("%s of %s for %s by %s", event.id, event.tenant, event.key, event.service)
         if attempt > 2:
             raise RetryLaterError(f"{service} {tenant} {once}: {line.text}", at=seconds)
         sessions: SupervisorRef = context.supervisor("pipeline/sessions")

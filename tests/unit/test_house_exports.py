@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("actors", "runtime", "sagas", "bench")
-NOT_EXPORTED_ACTORS = {"StateSpec": "what the annotation of `state` becomes; users write the annotation"}
+NOT_EXPORTED_ACTORS = {
+    "Facts": "what the runtime keeps of the current event; users call `current_event`",
+    "StateSpec": "what the annotation of `state` becomes; users write the annotation",
+}
 """Public classes of `actors` that users do not get from the package, and why."""
 
 
