@@ -232,14 +232,15 @@ class Campaign:
         app.kill()
         await app.wait()
 
-    async def _stop_app(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Stop the app cleanly; by SIGUSR1 when it has finished everything."""
-        if how is signal.SIGTERM:
-            await self._until_ready()
+    async def _stop_app(self) -> None:
+        """Stop the app cleanly."""
+        await self._until_ready()
+        self._running_app().send_signal(signal.SIGTERM)
+        await self._until_ended()
+
+    async def _until_ended(self) -> None:
         app = self._apps[self._place]
         assert app is not None
-        with contextlib.suppress(ProcessLookupError):
-            app.send_signal(how)
         status = await asyncio.wait_for(app.wait(), FINISH_SECONDS)
         if status != 0:
             raise CampaignError(f"the app did not stop cleanly: status {status}; see {self._home / LOG}")
@@ -311,12 +312,15 @@ class Campaign:
         producer.terminate()
         if await asyncio.wait_for(producer.wait(), FINISH_SECONDS):
             raise CampaignError(f"the producer failed; see {self._home / LOG}")
-        for app in self._apps:
-            if app is not None and app.returncode is None:
-                app.send_signal(signal.SIGUSR1)
+        for place in range(self._processes):  # one that is still starting would die of the signal
+            self._place = place
+            await self._until_ready()
         for place in range(self._processes):
             self._place = place
-            await self._stop_app(signal.SIGUSR1)
+            self._running_app().send_signal(signal.SIGUSR1)
+        for place in range(self._processes):
+            self._place = place
+            await self._until_ended()
 
     def _acknowledged(self) -> int:
         sent = self._home / SENT
