@@ -110,6 +110,7 @@ class Running:
             tables,
             settle=self.membership.settle,
             unclean=self.membership.unclean,
+            wait_seconds=settings.database_wait_seconds,
         )
         self._services = self._build_services(services)
         self._trees = trees

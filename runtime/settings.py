@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ DEFAULT_MAX_DELAY_SECONDS = 600.0
 DEFAULT_WINDOW = 2000
 DEFAULT_LEASE_SECONDS = 10.0
 DEFAULT_PULSE_SECONDS = 0.1
+DEFAULT_DATABASE_WAIT_SECONDS = 60.0
 MIN_LEASE_SECONDS = 3.0
 """A sign of life comes every second."""
 DEFAULT_RETENTION_DAYS = 7.0
@@ -90,6 +92,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     with the database ends is found out within a second."""
     pulse_seconds: float = DEFAULT_PULSE_SECONDS
     """How often a process asks what others appended for it."""
+    database_wait_seconds: float = DEFAULT_DATABASE_WAIT_SECONDS
+    """How long a start waits for a database that cannot be reached; 0 fails at once. An app that has started waits for
+    as long as it takes."""
     development: bool | None = None
     """Whether actors are watched for asks that would wait for each other and for handlers that block the event loop;
     None for asyncio's debug mode. It makes messages in memory several times as dear."""
@@ -101,8 +106,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SpecError("max_depth", f"must be between 1 and {MAX_DEPTH}, not {self.max_depth}")
         if self.max_waiting_callouts < 0:
             raise SpecError("max_waiting_callouts", f"must be 0 or more, not {self.max_waiting_callouts}")
-        if self.max_reenqueues < 0:
-            raise SpecError("max_reenqueues", f"must be 0 or more, not {self.max_reenqueues}")
+        for field in ("max_reenqueues", "database_wait_seconds"):
+            if not 0 <= getattr(self, field) < math.inf:
+                raise SpecError(field, f"must be 0 or more, not {getattr(self, field)}")
         if self.lease_seconds < MIN_LEASE_SECONDS:
             raise SpecError("lease_seconds", f"must be at least {MIN_LEASE_SECONDS:g}, not {self.lease_seconds}")
         if self.window < 10:

@@ -128,6 +128,14 @@ LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     help="After which a process that stands still counts as dead for the others.",
 )
 @click.option(
+    "--database-wait-seconds",
+    type=float,
+    default=DEFAULTS.database_wait_seconds,
+    show_default=True,
+    metavar="S",
+    help="How long a start waits for a database that cannot be reached.",
+)
+@click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 @click.pass_context
@@ -146,6 +154,7 @@ def run(
     connections: int,
     processes: int,
     lease_seconds: float,
+    database_wait_seconds: float,
     log_level: str,
     *,
     no_http: bool,
@@ -176,6 +185,7 @@ def run(
         connections=connections,
         pooled_connections=pooled_connections,
         lease_seconds=lease_seconds,
+        database_wait_seconds=database_wait_seconds,
     )
     logging.basicConfig(stream=sys.stderr, level=log_level.upper(), format=LOG_FORMAT)
     # the event loop, the database driver and the HTTP server are not needed by the other commands

@@ -35,6 +35,7 @@ class LeaseKeeper:
         *,
         settle: Callable[[], Awaitable[None]],
         unclean: Callable[[], Collection[int]],
+        wait_seconds: float,
     ) -> None:
         self._store = store
         self._incarnation = incarnation
@@ -42,21 +43,19 @@ class LeaseKeeper:
         self._tables = tables
         self._settle = settle
         self._unclean = unclean
+        self._wait_seconds = wait_seconds
         self._epoch = 0
         self.ready = False
         self.waiting_for: str | None = "starting: the database is not open yet"
 
     async def open(self) -> None:
-        """Open the store, become a member and take a share of the shards.
+        """Open the store, become a member and take a share of the shards. Waits for a server that is away.
 
         Raises:
-            StoreError: the database cannot be reached or used.
+            StoreUnavailableError: the database could not be reached for `wait_seconds`.
+            StoreError: it cannot be used.
         """
-        try:
-            await self._store.open()
-        except StoreUnavailableError as error:
-            raise StoreUnavailableError(f"{error}; check that the server runs where --database says") from error
-        await self._join()
+        await self._enter()
         if not self.ready:
             await self._create_tables()
             await self._settle()
@@ -88,6 +87,24 @@ class LeaseKeeper:
 
     def detail(self) -> str | None:
         return self.waiting_for or f"lease held in epoch {self._epoch}"
+
+    async def _enter(self) -> None:
+        deadline = asyncio.get_running_loop().time() + self._wait_seconds
+        said = False
+        while True:
+            try:
+                await self._store.open()
+                await self._join()
+            except StoreUnavailableError as error:
+                self.waiting_for = f"starting: {error}"
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise StoreUnavailableError(f"{error}; check that the server runs where --database says") from error
+                if not said:
+                    LOGGER.warning("%s; it is tried again for %g s", error, self._wait_seconds)
+                    said = True
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
     async def _create_tables(self) -> None:
         try:
