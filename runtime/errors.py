@@ -110,6 +110,10 @@ class DatabaseRefusedError(StoreError):
     """The server does not let this user into this database; trying again does not help."""
 
 
+class AnotherClusterError(DatabaseRefusedError):
+    """The address leads to another database cluster than the one that the app was started on."""
+
+
 class CommitUnknownError(StoreUnavailableError):
     """The connection was lost during a commit: ask `Store.resolve` whether it took place."""
 

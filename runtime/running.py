@@ -164,22 +164,26 @@ class Running:
     async def stop(self) -> None:
         """Stop in reverse order: finish what runs, record it, close. Safe twice and before `start`."""
         if self._started:
-            await self._root.stop(LOST_STOP_SECONDS if self.membership.lost.is_set() else STOP_SECONDS)
+            lost = self.membership.lost.is_set() or self.keeper.refused.is_set()
+            await self._root.stop(LOST_STOP_SECONDS if lost else STOP_SECONDS)
             await self.machinery.run_queue.close()
 
     async def wait_stopped(self) -> BaseException | None:
         """Wait until the app has stopped; returns why it gave up, or None.
 
-        Where others took this process for dead, it returns LeaseLostError at once: all that is left to do is to stop.
+        Where others took this process for dead, it returns LeaseLostError at once, and AnotherClusterError where the
+        address leads to another cluster than before: all that is left to do is to stop.
         """
         stopped = asyncio.ensure_future(self._root.wait_stopped())
-        lost = asyncio.ensure_future(self.membership.lost.wait())
+        ends = [stopped, *(asyncio.ensure_future(each.wait()) for each in (self.membership.lost, self.keeper.refused))]
         try:
-            await asyncio.wait({stopped, lost}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self.keeper.refusal is not None:
+                return self.keeper.refusal
             return stopped.result() if stopped.done() else LeaseLostError(LOST)
         finally:
-            stopped.cancel()
-            lost.cancel()
+            for each in ends:
+                each.cancel()
 
     def node(self) -> TreeNode:
         return self._root.node()

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from runtime.core.supervision_errors import describe
 from runtime.durable.journal import RETRY_SECONDS
-from runtime.errors import StoreError, StoreUnavailableError, TablesError
+from runtime.errors import AnotherClusterError, StoreError, StoreUnavailableError, TablesError
 from runtime.store.membership import MemberProfile
 from runtime.store.port import AppStore
 
@@ -45,6 +45,9 @@ class LeaseKeeper:
         self._unclean = unclean
         self._wait_seconds = wait_seconds
         self._epoch = 0
+        self.refused = asyncio.Event()
+        """Set when the address leads to another cluster than before."""
+        self.refusal: AnotherClusterError | None = None
         self.ready = False
         self.waiting_for: str | None = "starting: the database is not open yet"
 
@@ -118,6 +121,10 @@ class LeaseKeeper:
         while True:
             try:
                 await self._join()
+            except AnotherClusterError as error:
+                self.refusal = error
+                self.refused.set()
+                raise
             except StoreUnavailableError as error:
                 self.waiting_for = str(error)
                 await asyncio.sleep(RETRY_SECONDS)

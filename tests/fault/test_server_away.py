@@ -13,11 +13,12 @@ import pytest
 
 from actors import Actor, SpecError
 from runtime import App, Running, Settings
-from runtime.errors import StoreUnavailableError
+from runtime.embedded import EmbeddedServer
+from runtime.errors import AnotherClusterError, StoreError, StoreUnavailableError
 from runtime.store.postgres.pool import Connection
 from tests.apps import run
 from tests.fault.cut_proxy import CutProxy
-from tests.postgres import Server
+from tests.postgres import Server, address_of, migrate, run_sql
 
 
 class Work(msgspec.Struct):
@@ -93,6 +94,34 @@ async def test_an_app_that_starts_waits_for_the_server(
             await working
     assert caplog.text.count("it is tried again") == 1
     assert await admin.fetchval("SELECT count(*) FROM effect") == 1
+
+
+async def test_another_cluster_behind_the_address_is_refused_and_the_same_one_goes_on(
+    proxy: CutProxy, database: Server, admin: Connection, tmp_path: Path
+) -> None:
+    app = worker_app()
+    other = EmbeddedServer(tmp_path / "other")
+    await other.start()
+    there = address_of(other, database["database"])
+    try:
+        await run_sql(address_of(other), f"CREATE DATABASE {database['database']}")
+        await migrate(there)
+        async with contextlib.AsyncExitStack() as stack:
+            async with proxy:
+                running = await stack.enter_async_context(run(app, proxy.address))
+                await app.enqueue("works", Work(0), tenant="t", key="k")
+                await running.wait_idle("works")
+            async with CutProxy(there, tmp_path):
+                with pytest.raises(StoreError, match="another database cluster"):
+                    await app.enqueue("works", Work(1), tenant="t", key="k")
+                reason = await running.wait_stopped()
+            assert isinstance(reason, AnotherClusterError)
+        await run_sql(there, "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM postroom.event_log); END $$")
+    finally:
+        await other.stop()
+    async with proxy, run(app, proxy.address) as running:
+        await running.wait_idle("works")
+    assert [row["n"] for row in await admin.fetch("SELECT n FROM effect")] == [0]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3])

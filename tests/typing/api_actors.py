@@ -262,6 +262,7 @@ SETTINGS = Settings(
     max_replay=10,
     lease_seconds=10.0,
     pulse_seconds=0.1,
+    database_wait_seconds=60.0,
     max_result_bytes=1024,
     config=Path("policies.toml"),
     pooled_connections=True,

@@ -14,6 +14,7 @@ import msgspec
 
 from runtime.durable.crash_points import reach
 from runtime.errors import CommitUnknownError, StoreUnavailableError
+from runtime.store.postgres.cluster import Cluster
 from runtime.store.postgres.errors import describe, ends_connection, store_error, translated
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -45,6 +46,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     pooler: bool = False
     """A transaction pooler may stand in between: no statement is prepared for longer than its transaction."""
     connect_timeout_seconds: float = 10.0
+    cluster: Cluster = msgspec.field(default_factory=Cluster)
+    """The one that all connections lead to."""
 
 
 async def connect(
@@ -54,7 +57,7 @@ async def connect(
 
     Raises:
         StoreUnavailableError: the server cannot be reached.
-        DatabaseRefusedError: it can, and does not let this user in.
+        DatabaseRefusedError: it can, and does not let this user in, or is another cluster than before.
     """
     server = address.server() if callable(address.server) else address.server
     options: dict[str, Any] = {"dsn": server} if isinstance(server, str) else dict(server)
@@ -66,7 +69,15 @@ async def connect(
         settings |= {**NOTICE_DEAD_CLIENTS, **planning}
     settings |= options.pop("server_settings", {})
     with translated(address.schema):
-        return await asyncpg.connect(**options, server_settings=settings, command_timeout=command_timeout_seconds)
+        connection: Connection = await asyncpg.connect(
+            **options, server_settings=settings, command_timeout=command_timeout_seconds
+        )
+        try:
+            await address.cluster.recognise(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
 
 
 async def commit(connection: Connection) -> None:
