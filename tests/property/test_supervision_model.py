@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from actors.spec import Restart
 from tests.property import supervision_model as model
 from tests.property.supervision_world import Shape
 
-CASES = 150
+CASES = int(os.environ.get("POSTROOM_CASES", "150"))
 SOURCE = Path(__file__).with_name("otp_supervisor.erl")
 REASONS = ("normal", "{shutdown, done}", "boom")
 KINDS = ("exit", "exit", "exit", "exit", "fail", "add", "terminate", "restart", "delete")
