@@ -58,8 +58,8 @@ def context_of_tell() -> Context:
 
 
 async def handle(cell: Cell, context: Context | None, method: Any, instance: Any, message: Any) -> Any:
-    """Call a handler so that the asks in it can be told from others."""
-    context = context if context is not None else cell.queue.base.copy()
+    """Call a handler so that the asks in it can be told from others; in the present context unless it has its own."""
+    context = context if context is not None else copy_context()
     handling = Handling(cell)
     context.run(_WAITING.set, (*context.get(_WAITING, ()), handling))
     try:

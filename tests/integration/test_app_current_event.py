@@ -64,6 +64,22 @@ class Orders(Actor):
             raise ValueError("not yet")
 
 
+class Count(msgspec.Struct):
+    n: int = 0
+
+
+class Counted(Actor):
+    """Its state is saved with each event."""
+
+    state: Count
+    found: list[tuple[str, Seen]]
+
+    async def order(self, order: Order) -> None:
+        self.state.n += order.n
+        await asyncio.sleep(0)
+        self.found.append((self.ctx.key or "", seen()))
+
+
 class Plain(Actor):
     found: list[Seen]
 
@@ -94,7 +110,21 @@ async def test_messages_tasks_and_threads_know_the_event_they_come_from(
     assert dict(Notes.told) == expected
 
 
-async def test_an_actor_that_failed_over_an_event_remembers_nothing_of_it(database: Server) -> None:
+@pytest.mark.parametrize("development", [False, True])
+async def test_actors_with_state_know_it_in_development_too(database: Server, *, development: bool) -> None:
+    Counted.found = []
+    app = App("test")
+    app.service("counted", Counted, keyed=True, slots=4)
+    async with run(app, database, development=development) as running:
+        ids = [await app.enqueue("counted", Order(n), tenant="acme", key=f"k{n % 3}") for n in range(9)]
+        await running.wait_idle("counted")
+    assert sorted(Counted.found) == sorted((f"k{n % 3}", ("counted", "acme", ids[n])) for n in range(9))
+
+
+@pytest.mark.parametrize("development", [False, True])
+async def test_an_actor_that_failed_over_an_event_remembers_nothing_of_it(
+    database: Server, *, development: bool
+) -> None:
     class Failing(Actor):
         def order(self, _: Order) -> None:
             raise ValueError("never")
@@ -104,17 +134,18 @@ async def test_an_actor_that_failed_over_an_event_remembers_nothing_of_it(databa
 
     app = App("test")
     app.service("failing", Failing, instances=1, retry=RetryPolicy(attempts=1))
-    async with run(app, database) as running:
+    async with run(app, database, development=development) as running:
         await app.enqueue("failing", Order(1), tenant="acme")
         await running.wait_idle("failing")
         assert await app.ref("failing").ask(Ask()) is None
 
 
-async def test_plain_functions_know_it_too(database: Server) -> None:
+@pytest.mark.parametrize("development", [False, True])
+async def test_plain_functions_know_it_too(database: Server, *, development: bool) -> None:
     Plain.found = []
     app = App("test")
     app.service("plain", Plain, chunk_size=5)
-    async with run(app, database) as running:
+    async with run(app, database, development=development) as running:
         event = await app.enqueue("plain", Note(1), tenant="acme")
         await running.wait_idle("plain")
     assert Plain.found == [("plain", "acme", event)]
