@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
+from tests.property.cases import cases
 from tests.property.fair_share_world import HORIZON_SECONDS, RUN_SECONDS, SLOTS, World, fluid_shares, scenario
 
-CASES = int(os.environ.get("POSTROOM_CASES", "10"))
+CASES = cases(10)
 TOLERANCE = 0.02
 INDIVISIBLE_SECONDS = 2 * max(RUN_SECONDS)
 """Jobs cannot be cut: two of the longest may be in time or not, which is more than the tolerance of a small share."""

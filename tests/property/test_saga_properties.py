@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 from typing import Any
 
@@ -33,9 +32,9 @@ from sagas.machine import (
     validate,
 )
 from sagas.plan import Plan
+from tests.property.cases import cases
 from tests.property.saga_model import Model
 
-CASES = int(os.environ.get("POSTROOM_CASES", "300"))
 RETRIES = (Retry(), Retry(attempts=2), Retry(attempts=3, initial_seconds=5.0))
 MAX_STEPS = 500
 
@@ -224,7 +223,7 @@ class World:
         assert (self.instance.outcome if self.instance.ended else None) == self.model.outcome
 
 
-@settings(max_examples=CASES, deadline=None)
+@settings(max_examples=cases(300), deadline=None)
 @given(st.integers(min_value=0, max_value=2**64))
 def test_a_saga_does_what_the_model_says_and_comes_to_an_end(seed: int) -> None:
     world = World(Random(seed))

@@ -48,6 +48,7 @@ from runtime.core.supervision_events import (
     TerminateRequested,
 )
 from runtime.core.supervision_state import Phase
+from tests.property.cases import cases
 
 DECIDER = Decider(((KeyError, Directive.STOP), (OSError, Directive.ESCALATE), (LookupError, Directive.RESUME)))
 REASONS = (None, ShutdownError("done"), ValueError("boom"), KeyError("k"), OSError("disk"), IndexError("i"))
@@ -245,7 +246,7 @@ class World:
         raise AssertionError("it never comes to rest")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(300), deadline=None)
 @given(st.data())
 def test_any_sequence_of_events_keeps_the_invariants_and_leaves_nothing_behind(data: st.DataObject) -> None:
     world = World(data)
@@ -265,7 +266,7 @@ def test_any_sequence_of_events_keeps_the_invariants_and_leaves_nothing_behind(d
     assert not world.alive
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(strategy=st.sampled_from(Strategy), exits=st.integers(1, 50))
 def test_explained_exits_never_exhaust_the_intensity_nor_touch_a_sibling(strategy: Strategy, exits: int) -> None:
     machine = SupervisorMachine(
@@ -302,6 +303,7 @@ def backoffs(draw: st.DrawFn) -> Backoff:
     )
 
 
+@settings(max_examples=cases(100))
 @given(backoff=backoffs(), failures=st.integers(1, 10_000), seed=st.integers(0, 1000))
 def test_a_delay_is_never_negative_and_never_above_the_maximum(backoff: Backoff, failures: int, seed: int) -> None:
     assert 0 <= delay_seconds(backoff, failures, Random(seed)) <= backoff.max_seconds

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from collections.abc import Awaitable
 
 from hypothesis import HealthCheck, given, settings
@@ -18,10 +17,10 @@ from actors.spec import Restart
 from runtime.supervision.dynamic import DynamicSupervisor
 from runtime.supervision.supervisor import Supervisor
 from tests.property import supervision_model as model
+from tests.property.cases import cases
 from tests.property.supervision_world import REASONS, Pair, Worker
 from tests.unit.supervisor_suite.virtual_time import VirtualTimeLoop, assert_alone
 
-CASES = int(os.environ.get("POSTROOM_CASES", "300"))
 DURATIONS = (0.0, 0.31, 0.73, 1.37, 2.71)
 PAUSES = (0.0, 0.17, 2.3, 6.1)
 DEADLINES = (math.inf, 3.3, 0.0)
@@ -30,7 +29,7 @@ digits = st.lists(st.integers(0, 2**20), min_size=1, max_size=12)
 numbers = st.integers(0, 2**10)
 KINDS = ("exit", "exit", "exit", "fail", "slow start", "slow stop", "pause", "add", "terminate", "restart", "delete")
 steps = st.lists(st.tuples(st.sampled_from(KINDS), numbers, numbers), max_size=14)
-many = settings(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=cases(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Case:
