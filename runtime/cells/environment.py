@@ -19,7 +19,25 @@ if TYPE_CHECKING:
     from runtime.cells.run_queue import RunQueue
 
 
-class Environment(Protocol):
+class Around(Protocol):
+    """The actors and supervisors around an actor."""
+
+    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
+
+    def supervisor_at(self, path: str) -> SupervisorRef: ...
+
+    def spawn(
+        self,
+        parent: Cell,
+        actor: type[Actor],
+        name: str,
+        supervision: Supervision | None,
+        mailbox: Bounded | None = None,
+        /,
+    ) -> Coroutine[Any, Any, Ref]: ...
+
+
+class Environment(Around, Protocol):
     """The runtime, as far as actors in memory need it."""
 
     @property
@@ -28,16 +46,6 @@ class Environment(Protocol):
     def random(self) -> random.Random: ...
     @property
     def run_queue(self) -> RunQueue: ...
-    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
-    def supervisor_at(self, path: str) -> SupervisorRef: ...
-    def spawn(
-        self,
-        parent: Cell,
-        actor: type[Actor],
-        name: str,
-        supervision: Supervision | None,
-        mailbox: Bounded | None = None,
-    ) -> Coroutine[Any, Any, Ref]: ...
 
 
 class Resident:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from actors.actor import Actor
 from actors.children import Exit
 from actors.errors import ActorError
-from actors.mailbox import Bounded
-from actors.ref import Ref
-from actors.spec import Supervision
-from actors.supervisor_ref import SupervisorRef
 from runtime.cells.dead_messages import DeadReason
+from runtime.cells.environment import Around
 from runtime.core.supervision_child import EXITS_KEPT
 from runtime.core.supervision_errors import Glimpse, describe_glimpse
 
@@ -33,7 +29,7 @@ class CellState(enum.StrEnum):
     STOPPED = "stopped"
 
 
-class Owner(Protocol):
+class Owner(Around, Protocol):
     """Who looks after a cell, decides what a failure leads to, and knows the actors around it."""
 
     async def restore(self, cell: Cell, instance: Actor) -> None:
@@ -66,20 +62,6 @@ class Owner(Protocol):
     def dropped(self, cell: Cell, message: object, reason: DeadReason) -> None:
         """A message in memory will never be handled."""
         ...
-
-    def lookup(self, service: str, tenant: str | None, key: str | None) -> Ref: ...
-
-    def supervisor_at(self, path: str) -> SupervisorRef: ...
-
-    def spawn(
-        self,
-        parent: Cell,
-        actor: type[Actor],
-        name: str,
-        supervision: Supervision | None,
-        mailbox: Bounded | None = None,
-        /,
-    ) -> Coroutine[Any, Any, Ref]: ...
 
 
 class Command(enum.Enum):

@@ -198,11 +198,10 @@ async def _gathered(calls: Sequence[Awaitable[Any]], seconds: float) -> list[Any
             task.cancel()
         if not all(task.done() for task in tasks):
             await asyncio.wait(tasks)
-    return [_error_of(answer) if isinstance(answer, asyncio.CancelledError) else answer for answer in answers]
-
-
-def _error_of(_: asyncio.CancelledError) -> ActorError:
-    return ActorError("a callout was cancelled from within")
+    return [
+        ActorError("a callout was cancelled from within") if isinstance(answer, asyncio.CancelledError) else answer
+        for answer in answers
+    ]
 
 
 async def _within(call: Awaitable[Any], seconds: float) -> Any:
