@@ -42,6 +42,7 @@ class Catalog:
 
     def __init__(self, services: Mapping[str, ServiceDefinition]) -> None:
         self._services = services
+        self._takes: dict[str, Mapping[str, type]] = {}
         self._registered: dict[str, Registered] = {}
         self._codes: dict[str, int] = {}
         """The highest version of each saga that is written as code."""
@@ -177,11 +178,16 @@ class Catalog:
 
     async def current(self, name: str) -> int:
         """The version that new instances start with. Raises NotFoundError."""
+        known = self.current_at_hand(name)
+        return (await self.shelf(name)).current if known is None else known
+
+    def current_at_hand(self, name: str) -> int | None:
+        """The same, if it has been asked for a moment ago."""
         if name in self._codes:
             return self._codes[name]
         known = self._shelves.get(name)
         if known is None or self._require_running().clock.monotonic() - known[0] > FRESH_SECONDS:
-            return (await self.shelf(name)).current
+            return None
         return known[1].current
 
     def plan_at_hand(self, name: str, version: int) -> Plan | None:
@@ -209,7 +215,9 @@ class Catalog:
 
     def message(self, service: str, name: str, payload: dict[str, Any]) -> Any:
         """The message of a step. Raises InvalidInputError with the field that does not fit."""
-        takes = self._services[service].takes()
+        takes = self._takes.get(service)
+        if takes is None:
+            takes = self._takes[service] = self._services[service].takes()
         kind = takes[name] if name in takes else next(iter(takes.values()))
         if kind is dict:
             return payload

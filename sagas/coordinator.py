@@ -64,9 +64,18 @@ class Coordinator(Actor):
     def state_ended(self) -> bool:
         return self.state.instance is not None and self.state.instance.ended
 
-    async def begin(self, message: Begin) -> None:
+    def begin(self, message: Begin) -> Coroutine[Any, Any, None] | None:
+        """Plain where the plan is at hand, so that a new saga can begin in the commit that starts it."""
         if self.state.instance is not None:
-            return
+            return None
+        version = message.version or self.catalog.current_at_hand(message.saga)
+        plan = None if version is None else self.catalog.plan_at_hand(message.saga, version)
+        if version is None or plan is None:
+            return self._begin_later(message)
+        self._begin(plan, version, message)
+        return None
+
+    async def _begin_later(self, message: Begin) -> None:
         try:
             version = message.version or await self.catalog.current(message.saga)
             plan = await self.catalog.plan(message.saga, version)
@@ -76,6 +85,9 @@ class Coordinator(Actor):
             parent, place, attempt = message.parent
             self._tell(parent, Failed(place, attempt, str(error), permanent=True))
             return
+        self._begin(plan, version, message)
+
+    def _begin(self, plan: Plan, version: int, message: Begin) -> None:
         self.state.instance, commands = begin(
             plan,
             message.input,

@@ -131,7 +131,11 @@ class Sagas:
         event_id = running.admission.new_id()
         instance = id or str(event_id)
         message = Begin(saga, given, by, version)
-        await running.append([running.admission.event(SAGAS, message, tenant=tenant, key=instance, by=by)])
+        event = running.admission.event(SAGAS, message, tenant=tenant, key=instance, by=by, event_id=event_id)
+        if id is None:
+            await running.intake.append_first(event, message)
+        else:
+            await running.append([event])
         return instance
 
     async def show(self, instance: str, *, tenant: str | None = None) -> Instance:

@@ -29,6 +29,10 @@ from runtime.cells.state import Record
 from runtime.cells.within import within
 from runtime.tree import TreeNode
 
+EVENT_MESSAGES = 8
+"""A durable event takes as long as so many messages: the journal is to get its turns between them, or the database
+waits for the handlers and then the handlers for the database."""
+
 
 class Cell(CellRest):
     """An actor's place. It outlives the instances of the actor class, and so do its mailbox and its reference."""
@@ -156,7 +160,7 @@ class Cell(CellRest):
         if not self.kind.direct and self.supervision.hang_seconds != math.inf:
             hang, limit = HangTimer(self, runner), 1
         base, methods = self.queue.base, self.methods
-        handled, changed = 0, False
+        handled, more, changed = 0, 0, False
         try:
             if failure is not None:
                 handled = 1
@@ -190,6 +194,7 @@ class Cell(CellRest):
                         elif type(item) is Letter:
                             await self._read(instance, item)
                         else:
+                            more += EVENT_MESSAGES - 1
                             await self._deliver(instance, item)
                         if context != base or runner.cancelling():
                             changed = True
@@ -216,7 +221,7 @@ class Cell(CellRest):
                 self.inbox = self.mail = None
                 if mail is not None:
                     queue.keep_mailbox(mail)
-        return -1 if changed else handled or 1
+        return -1 if changed else handled + more or 1
 
     async def _read(self, instance: Actor, letter: Letter) -> None:
         method = self.methods[type(letter.message)]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 BATCH = 64
 """How many messages one actor handles before it goes to the back."""
 MESSAGES_PER_TURN = 256
-"""How many messages the lead handles before the event loop gets a turn."""
+"""How many messages the lead handles before the event loop gets a turn. A durable event counts as several."""
 MAX_PARKED = 64
 """How many runner tasks without work are kept."""
 MAX_MAILBOXES = 1000

@@ -99,6 +99,15 @@ class Instances(Resident):
         cell = self._cells.get((tenant, key))
         return cell if cell is not None and cell.idle and cell.instance is not None and not cell.mail else None
 
+    def newborn(self, tenant: str, key: str) -> Cell | None:
+        """The actor of a new key, alive with its initial state; None where its life has to wait for something."""
+        assert self._states is not None, "the service knows that its actors have states"
+        cell = self._keyed(tenant, key)
+        if not (cell.kind.bare and cell.start_at_once()):
+            return None
+        self._states.begin((tenant, key), cell.embody())
+        return cell
+
     def reload(self, tenant: str, key: str) -> None:
         """What the actor of a key holds in memory is not what is stored: it begins anew."""
         cell = self._cells.get((tenant, key))

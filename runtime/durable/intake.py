@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actors.job import Signature
+from actors.message import Message
 from runtime.durable.commit_group import Record
+from runtime.durable.first_events import begin
 from runtime.errors import StoreError
 from runtime.machinery import Machinery
 from runtime.operations import Receipt
@@ -19,6 +21,7 @@ class Intake:
         self._gate = machinery.gate
         self._journal = machinery.journal
         self._admission = machinery.admission
+        self._services = machinery.services
 
     async def append(self, records: Sequence[Record], wait_seconds: float = 0.0) -> None:
         """Store events and delayed events, within their limits, and hand them to their services.
@@ -44,6 +47,31 @@ class Intake:
                 assert isinstance(record, Event)
                 gate.leave_one(record)
             raise
+
+    async def append_first(self, event: Event, message: Message) -> None:
+        """As `append`, of the first event of an actor whose key was made up for it and is not known to anybody else.
+
+        Where the actor could handle it this instant it does, and only what comes of it is stored. See
+        `runtime.durable.first_events`.
+        """
+        gate, service = self._gate, self._services[event.service]
+        limited = gate.active
+        if limited and not gate.pass_one(event):
+            await self.append_one(event)
+            return
+        try:
+            batch = begin(service, event, message)
+            if batch is None:
+                await self._journal.append_one(event)
+            else:
+                await self._journal.append_batch(batch)
+        except StoreError:
+            service.reload(event.tenant, event.key or "")
+            if limited:
+                gate.leave_one(event)
+            raise
+        if limited and batch is not None:
+            gate.ended(event.service, event.tenant, 1)
 
     async def accept(
         self, record: Event | Delayed, signature: str | Signature | None, wait_seconds: float = 0.0

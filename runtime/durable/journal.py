@@ -99,6 +99,12 @@ class Journal:
         group = await self._add((record,))
         await group.accepted.wait()
 
+    async def append_batch(self, batch: Batch) -> None:
+        """As `append`, of a batch without outcomes."""
+        group = await self._group_with_room()
+        group.take(batch)
+        await group.accepted.wait()
+
     def record(self, batch: Batch, queue: int) -> None:
         """Write outcomes of entries of a queue and what belongs to them; `recorded` is told once they are on disk."""
         self._open_group().record(batch, queue)
@@ -138,13 +144,16 @@ class Journal:
                 group.settle(refusal)
 
     async def _add(self, piece: Sequence[Record]) -> CommitGroup:
+        group = await self._group_with_room()
+        group.add(piece)
+        return group
+
+    async def _group_with_room(self) -> CommitGroup:
         if not self._room.is_set():
             await self._room.wait()
         if self._closed:
             raise StoreUnavailableError("the app is stopping and accepts no events")
-        group = self._open_group()
-        group.add(piece)
-        return group
+        return self._open_group()
 
     def _open_group(self) -> CommitGroup:
         groups = self._groups

@@ -83,6 +83,13 @@ class States:
         self._known[identity] = saved
         self._living.add(identity)
 
+    def begin(self, identity: Identity, instance: Any) -> None:
+        """Give an instance of which nothing is stored its state."""
+        saved = self._spec.version, self._spec.initial
+        instance.state = read_state(self._actor, *saved)
+        self._known[identity] = saved
+        self._living.add(identity)
+
     def encode(self, instance: Any) -> bytes:
         """What an event leaves in an instance, as it is stored.
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from actors import Actor, Finalizer, JobEnded, RetryPolicy, SpecError
+from actors import Actor, CurrentEvent, Finalizer, JobEnded, RetryPolicy, SpecError, current_event
 from runtime import App, Running
 from runtime.core.policy import Policy, Scope
 from runtime.store.records import DeadLetterFilter
@@ -198,3 +198,25 @@ class Slow(Actor):
 def test_what_cannot_join_is_refused_when_the_service_is_declared(actor: type[Actor]) -> None:
     with pytest.raises(SpecError, match=f"joins_endings: {actor.__name__} needs a durable state and a plain handler"):
         App("test").service("sums", actor, keyed=True, joins_endings=True)
+
+
+async def test_who_is_told_in_the_commit_of_a_job_knows_the_event_at_work(database: Server) -> None:
+    known: list[CurrentEvent | None] = []
+
+    class Asking(Sums):
+        state: Total
+
+        def ended(self, ended: JobEnded) -> None:
+            known.append(current_event())
+
+    app = App("sums")
+    app.service("adds", Adder)
+    app.service("sums", Asking, keyed=True, joins_endings=True)
+    async with run(app, database) as running:
+        await app.enqueue("sums", Open(), tenant="acme", key="k")
+        await running.wait_idle("sums")
+        finalizer = Finalizer(service="sums", key="k", context={"n": 1})
+        job = await app.enqueue("adds", Add(1), tenant="acme", finalizer=finalizer)
+        await running.wait_idle("adds")
+        assert known == [CurrentEvent(job, "sums", "acme", "k")]
+        assert await running.database.fetchval(TOLD) == 0

@@ -1,0 +1,99 @@
+"""Sagas whose first decision is part of the commit that starts them, and those where it cannot be."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from actors import Actor, current_event
+from runtime import App, Running
+from runtime.core.policy import Policy, Scope
+from runtime.errors import LimitError
+from sagas import Flow, SagaFilter, Sagas
+from tests.apps import run
+from tests.postgres import Server
+
+EVENTS = "SELECT service, count(*) AS n FROM postroom.event WHERE service IN ('sagas', 'work') GROUP BY service"
+
+
+class Go(msgspec.Struct):
+    n: int
+
+
+class Worker(Actor):
+    async def go(self, go: Go) -> int:
+        event = current_event()
+        assert event is not None
+        return go.n + 1
+
+
+def two_steps() -> tuple[App, Sagas]:
+    app = App("test")
+    app.service("work", Worker)
+    sagas = Sagas(app)
+    flow = Flow("two").step("a", "work", "{n: input}", output="a").step("b", "work", "{n: a}", output="b")
+    sagas.register(flow.definition(result="b"), input=int)
+    return app, sagas
+
+
+async def counts(running: Running) -> dict[str, int]:
+    return {row["service"]: row["n"] for row in await running.database.fetch(EVENTS)}
+
+
+async def test_a_saga_without_an_id_of_its_own_begins_in_the_commit_that_starts_it(database: Server) -> None:
+    app, sagas = two_steps()
+    async with run(app, database) as running:
+        saga = await sagas.start("two", 5, tenant="acme")
+        done = await sagas.wait(saga)
+        assert (done.status, done.result, done.started_by) == ("completed", 7, "app")
+        assert await counts(running) == {"work": 2}
+        first = await running.database.fetchval(
+            "SELECT cause FROM postroom.event_log ORDER BY seq DESC OFFSET 1 LIMIT 1"
+        )
+        assert str(first) == saga
+
+
+async def test_a_saga_with_an_id_is_started_by_an_event(database: Server) -> None:
+    app, sagas = two_steps()
+    async with run(app, database) as running:
+        done = await sagas.wait(await sagas.start("two", 5, tenant="acme", id="mine"))
+        assert (done.status, done.result) == ("completed", 7)
+        assert await counts(running) == {"sagas": 1, "work": 2}
+
+
+async def test_what_began_at_once_is_there_after_a_restart_and_goes_on(database: Server) -> None:
+    app, sagas = two_steps()
+    async with run(app, database) as running:
+        await running.policies.change(Scope("work"), Policy(state="paused"), by="ops")
+        ids = [await sagas.start("two", n, tenant="acme") for n in range(3)]
+    app, sagas = two_steps()
+    async with run(app, database) as running:
+        assert len(await sagas.list(SagaFilter(status="running"))) == 3
+        await running.policies.change(Scope("work"), Policy(state="active"), by="ops")
+        assert [(await sagas.wait(saga)).result for saga in ids] == [2, 3, 4]
+
+
+async def test_nothing_begins_while_its_tenant_is_paused(database: Server) -> None:
+    app, sagas = two_steps()
+    async with run(app, database) as running:
+        await running.policies.change(Scope("sagas", "acme"), Policy(state="paused"), by="ops")
+        saga = await sagas.start("two", 5, tenant="acme")
+        assert await counts(running) == {"sagas": 1}
+        await running.policies.change(Scope("sagas", "acme"), Policy(state="active"), by="ops")
+        assert (await sagas.wait(saga)).result == 7
+
+
+async def test_what_begins_at_once_keeps_to_limits_and_waits_for_nothing(database: Server) -> None:
+    app, sagas = two_steps()
+    async with run(app, database) as running:
+        scope = Scope("sagas", "acme")
+        await running.policies.change(scope, Policy(backlog=1), by="ops")
+        await sagas.wait(await sagas.start("two", 5, tenant="acme"))  # an event: the backlog has to be counted first
+        await running.wait_idle("sagas")
+        for _ in range(3):  # the second would be refused if the first still counted
+            await sagas.start("two", 5, tenant="acme")
+        assert (await counts(running))["sagas"] == 1
+        await running.policies.change(scope, Policy(rate=0.001, burst=1), by="ops")
+        await sagas.start("two", 5, tenant="acme")
+        with pytest.raises(LimitError):
+            await sagas.start("two", 5, tenant="acme")
