@@ -6,8 +6,11 @@ far; a tenant that becomes runnable starts at max(virtual time, its tag), so tha
 waits and nothing runs, the virtual time moves past every tag: what was used while nobody else wanted it is forgiven.
 A tenant all of whose waiting entries are held back by their own keys, by a cap or by a hold counts as idle.
 
-Run times are unknown in advance. An entry is charged with an estimate (its tenant's moving average) when it is taken
-and with the truth when it completes; the start tag is then what it would have been had that charge been known.
+Run times are unknown in advance. An entry is charged with an estimate when it is taken and with the truth when it
+completes; the start tag is then what it would have been had that charge been known. The estimate is a peak that decays,
+as the latency in Finagle's "peak EWMA" balancer: too high a charge is corrected as soon as a short entry completes, too
+low a one only when a long entry does, and its tenant is served beyond its share until then. Of a chunk the first entry
+is charged so, and each further one with the moving average, as their errors cancel each other out.
 
 Bounds. Let D be how many entries are out at once (slots x chunk limit), and c(f) the longest run time or estimate of
 tenant f, w(f) its weight.
@@ -42,6 +45,8 @@ __all__ = ["FairShare", "Taken", "TenantShare"]
 DEFAULT_ESTIMATE_SECONDS = 0.001
 SMOOTHING = 0.125
 """Weight of the newest run time in the moving average, as in TCP's round-trip time (RFC 6298)."""
+PEAK_DECAY = 0.0625
+"""What each shorter run time takes of the peak's distance to it."""
 LEAST_CHARGE_SECONDS = 1e-6
 """An entry costs at least what its dispatch costs; so tenants take turns even if the clock is too coarse to see it."""
 
@@ -107,7 +112,7 @@ class FairShare(FairShareTerms[E]):
         tag = state.tag
         if tag > self._virtual:  # noqa: PLR1730  # max() costs 50 ns, a tenth of this function
             self._virtual = tag
-        item.charge = charge = state.estimate * state.per_second
+        item.charge = charge = state.peak * state.per_second
         item.period = state.period
         item.slots = cost = self._cost
         state.tag = tag + charge
@@ -142,11 +147,12 @@ class FairShare(FairShareTerms[E]):
         for item in chunk:
             item.charge = charge
             item.period = state.period
+        chunk[0].charge = first = state.peak * state.per_second
         chunk[-1].slots = self._cost
         unblocked = waited - state.blocked
         self._blocked -= unblocked
         self._ready -= len(chunk) - unblocked
-        self._charge_chunk(state, charge * len(chunk), len(chunk))
+        self._charge_chunk(state, first + charge * (len(chunk) - 1), len(chunk))
         return chunk
 
     def complete(self, taken: Taken[E], run_seconds: float) -> None:
@@ -166,6 +172,9 @@ class FairShare(FairShareTerms[E]):
         if run_seconds < LEAST_CHARGE_SECONDS:  # noqa: PLR1730  # as in `take`
             run_seconds = LEAST_CHARGE_SECONDS
         state.estimate += (run_seconds - state.estimate) * SMOOTHING
+        peak = state.peak
+        if run_seconds != peak:
+            state.peak = run_seconds if run_seconds > peak else peak + (run_seconds - peak) * PEAK_DECAY
         self._estimate += (run_seconds - self._estimate) * SMOOTHING
         correction = run_seconds * state.per_second - charge
         if state.periods is None:

@@ -27,7 +27,7 @@ class Taken(msgspec.Struct, Generic[E], gc=False, eq=False):
     key: str | None
     entry: E
     charge: float = NOT_OUT
-    """Virtual seconds charged at dispatch: estimate / weight."""
+    """Virtual seconds charged at dispatch: the run time expected / weight."""
     period: int = 0
     """The tenant's busy period in which it was dispatched."""
     slots: int = 0
@@ -104,6 +104,7 @@ class TenantState(Generic[E]):
         "name",
         "order",
         "parked",
+        "peak",
         "per_second",
         "period",
         "periods",
@@ -128,6 +129,9 @@ class TenantState(Generic[E]):
         """Whether it has ready entries and may not have one started."""
         self.tag = tag
         self.estimate = estimate
+        """Moving average of its run times."""
+        self.peak = estimate
+        """Its longest run time, of which each shorter one takes a part."""
         self.used_seconds = 0.0
         self.running = 0
         self.order = 0

@@ -15,6 +15,8 @@ HORIZON_SECONDS = 30.0
 SLOTS = 8
 RUN_SECONDS = (0.001, 0.01, 0.1)
 WEIGHTS = (1.0, 2.0, 5.0)
+SPLIT = "split"
+"""The tenant whose backlog lies under keys."""
 KEYS = 10_000
 
 
@@ -29,32 +31,31 @@ class Arrival(msgspec.Struct, frozen=True):
 class Scenario(msgspec.Struct, frozen=True):
     weights: dict[str, float]
     arrivals: list[Arrival]
-    steady: set[str]
-    """Tenants that have a backlog from the first moment to the last."""
-    split: str
-    """The tenant whose backlog lies under 10,000 keys."""
 
 
 def scenario(seed: int) -> Scenario:
     """Three tenants with a backlog, one more that splits its own, and up to six that come and go."""
     random = Random(seed)
-    weights = {f"steady-{number}": random.choice(WEIGHTS) for number in range(3)} | {"split": random.choice(WEIGHTS)}
+    weights = {f"steady-{number}": random.choice(WEIGHTS) for number in range(3)} | {SPLIT: random.choice(WEIGHTS)}
     steady = set(weights)
-    arrivals = [Arrival(0.0, name, _jobs(random, SLOTS * HORIZON_SECONDS)) for name in sorted(steady)]
+    arrivals = [
+        Arrival(0.0, name, _jobs(random, SLOTS * HORIZON_SECONDS, KEYS if name == SPLIT else 0))
+        for name in sorted(steady)
+    ]
     for number in range(random.randint(2, 6)):
         name = f"guest-{number}"
         weights[name] = random.choice(WEIGHTS)
         for _ in range(random.randint(1, 4)):
             at = random.uniform(0.0, HORIZON_SECONDS / 2)
             arrivals.append(Arrival(at, name, _jobs(random, random.uniform(0.1, 6.0))))
-    return Scenario(weights, sorted(arrivals, key=lambda arrival: arrival.at), steady, "split")
+    return Scenario(weights, sorted(arrivals, key=lambda arrival: arrival.at))
 
 
-def _jobs(random: Random, work_seconds: float) -> list[float]:
-    """Jobs of so much run time in all. A tenant's mix is its own."""
+def _jobs(random: Random, work_seconds: float, least: int = 0) -> list[float]:
+    """Jobs of so much run time in all, and so many at least. A tenant's mix is its own."""
     mix = [random.uniform(0.05, 1.0) for _ in RUN_SECONDS]
     jobs: list[float] = []
-    while work_seconds > 0.0:
+    while work_seconds > 0.0 or len(jobs) < least:
         jobs.append(random.choices(RUN_SECONDS, mix)[0])
         work_seconds -= jobs[-1]
     return jobs
@@ -83,16 +84,45 @@ def fluid_shares(scenario: Scenario) -> dict[str, float]:
     return used
 
 
+class Runnable:
+    """How many entries could start, known without the scheduler: those of a key do so one at a time."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._behind: dict[str, int] = {}
+        """For each key of which one is ready or out: how many more wait."""
+
+    def came(self, key: str | None) -> None:
+        if key in self._behind:
+            self._behind[key] += 1
+            return
+        if key is not None:
+            self._behind[key] = 0
+        self.count += 1
+
+    def started(self) -> None:
+        self.count -= 1
+
+    def ended(self, key: str | None) -> None:
+        if key is None:
+            return
+        if self._behind[key]:
+            self._behind[key] -= 1
+            self.count += 1
+        else:
+            del self._behind[key]
+
+
 class World:
     """Runs a scenario, checking at every instant that no slot is empty while something is runnable."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
         self.share: FairShare[float] = FairShare()
         for name, weight in scenario.weights.items():
             self.share.set_weight(name, weight)
         self.used: dict[str, float] = defaultdict(float)
         self._free = SLOTS
+        self._runnable = Runnable()
         self._events: list[tuple[float, int, Arrival | Taken[float]]] = []
         self._turns = count()
         for arrival in scenario.arrivals:
@@ -105,7 +135,7 @@ class World:
             while self._events and self._events[0][0] <= now:
                 self._happen(heapq.heappop(self._events)[2])
             self._fill(now)
-            assert not self._free or self.share.take() is None, "a slot is empty while something is runnable"
+            assert not (self._free and self._runnable.count), f"at {now} s a slot is empty while something is runnable"
         return self.used
 
     def _at(self, when: float, what: Arrival | Taken[float]) -> None:
@@ -114,14 +144,17 @@ class World:
     def _happen(self, what: Arrival | Taken[float]) -> None:
         if isinstance(what, Arrival):
             for number, seconds in enumerate(what.seconds):
-                key = f"key-{number % KEYS}" if what.tenant == self.scenario.split else None
+                key = f"key-{number % KEYS}" if what.tenant == SPLIT else None
                 self.share.push(what.tenant, key, seconds)
+                self._runnable.came(key)
         else:
             self.share.complete(what, what.entry)
+            self._runnable.ended(what.key)
             self._free += 1
 
     def _fill(self, now: float) -> None:
         while self._free and (taken := self.share.take()) is not None:
             self._free -= 1
+            self._runnable.started()
             self.used[taken.tenant] += min(taken.entry, HORIZON_SECONDS - now)
             self._at(now + taken.entry, taken)
