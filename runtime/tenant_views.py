@@ -95,3 +95,10 @@ def said(policy: Policy) -> str:
     return ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
     )
+
+
+def whom(service: str | None, tenant: str | None) -> str:
+    """The scope of a policy, as people name it."""
+    if tenant is None:
+        return f"service {service}" if service else "everything"
+    return f"{tenant} in {service}" if service else tenant

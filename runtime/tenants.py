@@ -88,6 +88,15 @@ class TenantOperations(Protocol):
         """
         ...
 
+    async def restore(self, version: int, *, by: str, reason: str | None = None) -> PolicyInForce:
+        """Set what a version of a scope set, and nothing else; it becomes a new version.
+
+        Raises:
+            NotFoundError: there is no such version.
+            InvalidInputError: it is of a service that this app has no more.
+        """
+        ...
+
     async def explain(self, event_id: UUID) -> Explanation:
         """Why an event waits. Raises NotFoundError."""
         ...

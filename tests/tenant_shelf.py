@@ -59,6 +59,13 @@ class TenantShelf:
     async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
         return [record for record in reversed(self.records) if record.scope == scope][:limit]
 
+    async def restore(self, version: int, *, by: str, reason: str | None = None) -> PolicyInForce:
+        if not 1 <= version <= len(self.records):
+            raise NotFoundError(f"no version {version}")
+        found = self.records[version - 1]
+        self.records.append(PolicyRecord(len(self.records) + 1, found.scope, found.policy, 1_700_000_000.0, by, reason))
+        return self._in_force(found.scope)
+
     async def change(
         self, scope: Scope, changes: Policy, reset: Collection[str] = (), *, by: str, reason: str | None = None
     ) -> PolicyInForce:

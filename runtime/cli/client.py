@@ -29,7 +29,7 @@ from runtime.member_views import MembersJson
 from runtime.replay_views import MatchedJson, ReplayJson
 from runtime.service_views import BreakersJson, ResumedJson, StateJson
 from runtime.store.records import DeadLetterFilter
-from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson
+from runtime.tenant_views import HistoryJson, PolicyJson, StandingsJson, TenantJson
 from runtime.trees.views import ChildDoneJson, SupervisorJson
 from runtime.views import (
     Accepted,
@@ -92,8 +92,7 @@ class Client:
 
     def jobs(self, **which: object) -> JobPageJson:
         """Raises as the app does; a filter that is None is left out."""
-        query = urllib.parse.urlencode({name: value for name, value in which.items() if value is not None})
-        return self._ask("GET", f"/v1/jobs?{query}", JobPageJson)
+        return self._ask("GET", f"/v1/jobs?{_query(which)}", JobPageJson)
 
     def count_replay(self, which: dict[str, object]) -> MatchedJson:
         return self._ask("POST", "/v1/replays", MatchedJson, {**which, "dry_run": True})
@@ -106,8 +105,7 @@ class Client:
 
     def audit(self, **which: object) -> AuditPageJson:
         """As `jobs`."""
-        query = urllib.parse.urlencode({name: value for name, value in which.items() if value is not None})
-        return self._ask("GET", f"/v1/audit?{query}", AuditPageJson)
+        return self._ask("GET", f"/v1/audit?{_query(which)}", AuditPageJson)
 
     def job(self, job_id: UUID) -> JobJson:
         return self._ask("GET", f"/v1/jobs/{job_id}", JobJson)
@@ -120,14 +118,22 @@ class Client:
 
     def standings(self, **which: object) -> StandingsJson:
         """As `jobs`."""
-        query = urllib.parse.urlencode({name: value for name, value in which.items() if value is not None})
-        return self._ask("GET", f"/v1/tenants?{query}", StandingsJson)
+        return self._ask("GET", f"/v1/tenants?{_query(which)}", StandingsJson)
 
     def tenant(self, tenant: str) -> TenantJson:
         return self._ask("GET", f"/v1/tenants/{urllib.parse.quote(tenant, safe='')}", TenantJson)
 
     def change_policy(self, body: dict[str, object]) -> PolicyJson:
         return self._ask("POST", "/v1/policies", PolicyJson, body)
+
+    def policy_history(self, **which: object) -> HistoryJson:
+        """As `jobs`."""
+        return self._ask("GET", f"/v1/policies/history?{_query(which)}", HistoryJson)
+
+    def restore_policy(self, version: int, *, by: str, reason: str | None) -> PolicyJson:
+        """Raises NotFoundError."""
+        body = {"version": version, "by": by, "reason": reason}
+        return self._ask("POST", "/v1/policies/restore", PolicyJson, body)
 
     def explain(self, event_id: UUID) -> Explanation:
         return self._ask("GET", f"/v1/events/{event_id}/explain", Explanation)
@@ -197,6 +203,10 @@ class Client:
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise ClientError(f"cannot reach http://{self._netloc}: {_reason(error)}") from error
+
+
+def _query(which: dict[str, object]) -> str:
+    return urllib.parse.urlencode({name: value for name, value in which.items() if value is not None})
 
 
 def _reason(error: Exception) -> str:

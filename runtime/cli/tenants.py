@@ -12,9 +12,10 @@ import msgspec
 from runtime.cli.output import examples, json_option, moment, print_json, show, table
 from runtime.cli.person import by_option
 from runtime.cli.target import connect, target_options
+from runtime.cli.tenant_history import history, restore
 from runtime.core.policy import FIELDS, Overflow, Policy, State
 from runtime.operations import MAX_PAGE
-from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson, said
+from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson, said, whom
 from runtime.tenants import Standing
 
 COLUMNS = ("tenant", "service", "waiting", "slots", "cap", "weight", "lag", "recent", "state", "tier", "back", "noisy")
@@ -119,17 +120,11 @@ def _show_moves(found: TenantJson) -> None:
 
 
 def _policy_row(policy: PolicyJson) -> tuple[object, ...]:
-    where = _whom(policy.service, policy.tenant)
+    where = whom(policy.service, policy.tenant)
     live = policy.live
     if live is None:
         return where, said(policy.settings), "", "", "the app", ""
     return where, said(policy.settings), live.version, moment(live.at), live.by, live.reason
-
-
-def _whom(service: str | None, tenant: str | None) -> str:
-    if tenant is None:
-        return f"service {service}" if service else "everything"
-    return f"{tenant} in {service}" if service else tenant
 
 
 def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -161,7 +156,7 @@ def _change(change: Policy, reset: tuple[str, ...], options: dict[str, Any]) -> 
     if options["as_json"]:
         print_json(changed)
     else:
-        click.echo(f"{_whom(changed.service, changed.tenant)}: {said(changed.settings) or 'as by default'}")
+        click.echo(f"{whom(changed.service, changed.tenant)}: {said(changed.settings) or 'as by default'}")
 
 
 @tenants.command(
@@ -215,3 +210,6 @@ _state_command("pause", "paused", "Start nothing of a tenant or a service. Its e
 _state_command("resume", "active", "End a pause, a drain or a quarantine.")
 _state_command("drain", "draining", "Refuse events of a tenant or a service, and handle those that wait.")
 _state_command("quarantine", "quarantined", "Refuse events of a tenant or a service, and start none that wait.")
+
+tenants.add_command(history)
+tenants.add_command(restore)

@@ -11,16 +11,16 @@ from actors.errors import SpecError
 from runtime.core.daily_quota import HOURS, hour_of
 from runtime.core.limit_checks import Now
 from runtime.core.limits import Limits
-from runtime.core.policy import EVERYTHING, FIELDS, NOTHING_SET, Policy, Scope, require_policy
+from runtime.core.policy import EVERYTHING, FIELDS, Policy, Scope, require_policy
 from runtime.core.policy_book import PolicyBook
 from runtime.core.slot_account import NO_CAP, SlotAccount
 from runtime.core.slot_pool import SlotPool
 from runtime.durable.gate import Gate
 from runtime.durable.outbox import posted_of
 from runtime.durable.service import Service
-from runtime.errors import InvalidInputError, StoreUnavailableError
+from runtime.errors import InvalidInputError, NotFoundError, StoreUnavailableError
 from runtime.store.audit import AuditEntry
-from runtime.store.policies import Bundle, PolicyChange, PolicyRecord, PolicyStore
+from runtime.store.policies import Bundle, PolicyChange, PolicyRecord, PolicyStore, described
 from runtime.store.records import Event
 
 LOGGER = logging.getLogger("postroom.policies")
@@ -113,9 +113,24 @@ class PolicyKeeper:
             raise InvalidInputError(error.field, str(error).removeprefix(f"{error.field}: ")) from None
         now = self._clock.now()
         record = await self._store.change(scope, changes, reset, by=by, at=now, reason=reason)
-        LOGGER.info("%s: %s by %s%s", scope, _described(changes, reset), by, f" ({reason})" if reason else "")
+        change = PolicyChange(scope, changes, tuple(reset))
+        LOGGER.info("%s: %s by %s%s", scope, described(change), by, f" ({reason})" if reason else "")
         await self._load()
         return record
+
+    async def restore(self, version: int, *, by: str, reason: str | None = None) -> PolicyRecord:
+        """Set what one version of a scope set, and nothing else, as a new version.
+
+        Raises:
+            NotFoundError: there is no such version.
+            InvalidInputError: it names a service that this app has no more.
+        """
+        found = await self._store.find(version)
+        if found is None:
+            raise NotFoundError(f"no version {version} of any limits; see the history of a tenant or a service")
+        return await self.change(
+            found.scope, found.policy, FIELDS, by=by, reason=reason or f"version {version} restored"
+        )
 
     async def take_in(
         self,
@@ -180,9 +195,3 @@ class PolicyKeeper:
                 self._accounts[tenant].set_cap(NO_CAP if cap is None else cap)
             elif cap is not None:
                 self._accounts[tenant] = SlotAccount(tenant, cap)
-
-
-def _described(changes: Policy, reset: Collection[str]) -> str:
-    values = {name: getattr(changes, name) for name in FIELDS if changes != NOTHING_SET}
-    said = [f"{name} {value}" for name, value in values.items() if value is not None]
-    return ", ".join(said + [f"{name} reset" for name in reset]) or "nothing changed"

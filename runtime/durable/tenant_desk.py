@@ -74,13 +74,16 @@ class TenantDesk:
     async def change(
         self, scope: Scope, changes: Policy, reset: Collection[str] = (), *, by: str, reason: str | None = None
     ) -> PolicyInForce:
-        require_name("by", by)
         if scope.tenant is not None:
             require_name("tenant", scope.tenant)
-        if reason is not None and len(reason) > MAX_REASON_CHARACTERS:
-            raise InvalidInputError("reason", f"has {len(reason)} characters; the limit is {MAX_REASON_CHARACTERS}")
+        _require_person(by, reason)
         await self._keeper.change(scope, changes, reset, by=by, reason=reason)
         return self._in_force(scope)
+
+    async def restore(self, version: int, *, by: str, reason: str | None = None) -> PolicyInForce:
+        _require_person(by, reason)
+        restored = await self._keeper.restore(version, by=by, reason=reason)
+        return self._in_force(restored.scope)
 
     async def explain(self, event_id: UUID) -> Explanation:
         job = await self._jobs.job(event_id)
@@ -130,6 +133,12 @@ class TenantDesk:
 
     def _in_force(self, scope: Scope) -> PolicyInForce:
         return PolicyInForce(scope=scope, policy=self._book.at(scope), live=self._keeper.live(scope))
+
+
+def _require_person(by: str, reason: str | None) -> None:
+    require_name("by", by)
+    if reason is not None and len(reason) > MAX_REASON_CHARACTERS:
+        raise InvalidInputError("reason", f"has {len(reason)} characters; the limit is {MAX_REASON_CHARACTERS}")
 
 
 def _standings(service: Service, tenant: str | None) -> Iterator[Standing]:

@@ -52,6 +52,14 @@ class PolicyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] | None = None
 
 
+class RestoreBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version as the history numbers it."""
+
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    by: Person = BY_HTTP
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] | None = None
+
+
 async def list_tenants(call: Call) -> tuple[int, StandingsJson]:
     query: StandingQuery = call.query
     found = call.operations.tenants.standings(service=query.service, tenant=query.tenant, limit=query.limit)
@@ -77,6 +85,12 @@ async def change_policy(call: Call) -> tuple[int, PolicyJson]:
     scope = Scope(body.service, body.tenant)
     changed = await call.operations.tenants.change(scope, body.set, body.reset, by=body.by, reason=body.reason)
     return 200, policy_json(changed)
+
+
+async def restore_policy(call: Call) -> tuple[int, PolicyJson]:
+    body: RestoreBody = call.body
+    restored = await call.operations.tenants.restore(body.version, by=body.by, reason=body.reason)
+    return 200, policy_json(restored)
 
 
 async def explain_event(call: Call) -> tuple[int, Explanation]:
@@ -124,6 +138,15 @@ TENANT_ROUTES = (
         answers={200: HistoryJson},
         query=HistoryQuery,
         errors=(503,),
+    ),
+    Route(
+        method="POST",
+        path="/v1/policies/restore",
+        summary="Set what a version set, and nothing else, in force at once",
+        handle=restore_policy,
+        answers={200: PolicyJson},
+        body=RestoreBody,
+        errors=(404, 503),
     ),
     Route(
         method="GET",

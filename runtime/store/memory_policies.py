@@ -10,7 +10,7 @@ import msgspec
 from runtime.core.policy import NOTHING_SET, Policy, Scope
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_outbox import MemoryOutbox
-from runtime.store.policies import Bundle, Hours, PolicyRecord
+from runtime.store.policies import Bundle, Hours, PolicyChange, PolicyRecord, noted
 
 
 class MemoryPolicies:
@@ -26,20 +26,23 @@ class MemoryPolicies:
     async def change(
         self, scope: Scope, changes: Policy, reset: Collection[str], *, by: str, at: float, reason: str | None
     ) -> PolicyRecord:
-        newest = next((record.policy for record in reversed(self._records) if record.scope == scope), NOTHING_SET)
-        kept = msgspec.structs.replace(newest, **dict.fromkeys(reset))
-        record = PolicyRecord(len(self._records) + 1, scope, changes.over(kept), at, by, reason)
-        self._records.append(record)
-        return record
+        change = PolicyChange(scope, changes, tuple(reset))
+        self._audit.add([noted(change, by=by, at=at, reason=reason)])
+        return self._lay(change, by, at, reason)
 
     async def take_in(self, bundle: Bundle) -> None:
         for change in bundle.changes:
-            await self.change(
-                change.scope, change.changes, change.reset, by=bundle.by, at=bundle.at, reason=bundle.reason
-            )
+            self._lay(change, bundle.by, bundle.at, bundle.reason)
         for posted in bundle.posted:
             self._outbox.add(posted)
         self._audit.add(bundle.audits)
+
+    def _lay(self, change: PolicyChange, by: str, at: float, reason: str | None) -> PolicyRecord:
+        versions = (record.policy for record in reversed(self._records) if record.scope == change.scope)
+        kept = msgspec.structs.replace(next(versions, NOTHING_SET), **dict.fromkeys(change.reset))
+        record = PolicyRecord(len(self._records) + 1, change.scope, change.changes.over(kept), at, by, reason)
+        self._records.append(record)
+        return record
 
     async def version(self) -> int:
         return len(self._records)
@@ -49,6 +52,9 @@ class MemoryPolicies:
 
     async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
         return [record for record in reversed(self._records) if record.scope == scope][:limit]
+
+    async def find(self, version: int) -> PolicyRecord | None:
+        return next((record for record in self._records if record.version == version), None)
 
     async def count_usage(self, added: Mapping[str, Hours], since_hour: int) -> Mapping[str, Hours]:
         for tenant, hours in added.items():

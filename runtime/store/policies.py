@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from runtime.core.policy import Policy, Scope
+from runtime.core.policy import FIELDS, Policy, Scope
 from runtime.store.audit import AuditEntry
 from runtime.store.outbox import Posted
 
@@ -37,6 +37,20 @@ class PolicyChange(msgspec.Struct, frozen=True):
     reset: tuple[str, ...] = ()
 
 
+def noted(change: PolicyChange, *, by: str, at: float, reason: str | None) -> AuditEntry:
+    """What the audit says of a change."""
+    why = f" ({reason})" if reason else ""
+    return AuditEntry(action="set", by=by, at=at, target=str(change.scope), detail=described(change) + why)
+
+
+def described(change: PolicyChange) -> str:
+    """What is set and reset, in a line."""
+    values = {name: getattr(change.changes, name) for name in FIELDS}
+    said = [f"{name} {value}" for name, value in values.items() if value is not None]
+    reset = [name for name in change.reset if values.get(name) is None]
+    return ", ".join(said + [f"{name} reset" for name in reset]) or "nothing"
+
+
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """What goes into one transaction: settings by one person, events that are accepted, and what the audit says."""
 
@@ -56,6 +70,8 @@ class PolicyStore(Protocol):
     ) -> PolicyRecord:
         """Lay settings over the newest ones of a scope, without those named in `reset`, as a new version.
 
+        The audit says who did it, in the same transaction.
+
         Changes of one scope by several processes come one after another, and none of them is lost.
         """
         ...
@@ -74,6 +90,10 @@ class PolicyStore(Protocol):
 
     async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
         """The last `limit` versions of a scope, newest first."""
+        ...
+
+    async def find(self, version: int) -> PolicyRecord | None:
+        """The version of that number, of whichever scope."""
         ...
 
     async def count_usage(self, added: Mapping[str, Hours], since_hour: int) -> Mapping[str, Hours]:

@@ -53,6 +53,21 @@ async def test_every_version_is_kept_newest_first(store: Store) -> None:
     assert max(record.version for record in await store.policies.current()) == await store.policies.version()
 
 
+async def test_a_version_is_found_by_its_number(store: Store) -> None:
+    first = await change(store, ACME, Policy(slots=1))
+    second = await change(store, Scope("mail"), Policy(slots=2))
+    assert await store.policies.find(first.version) == first
+    assert await store.policies.find(second.version) == second
+    assert await store.policies.find(second.version + 1) is None
+
+
+async def test_the_audit_says_who_changed_what_and_why(store: Store) -> None:
+    await change(store, Scope("mail", "acme"), Policy(weight=2.0, state="paused"), "slots")
+    [line] = await store.audit.lines(AuditFilter())
+    assert (line.action, line.by, line.at, line.subject) == ("set", "ann", NOW, None)
+    assert (line.target, line.detail) == ("tenant acme in mail", "weight 2.0, state paused, slots reset (test)")
+
+
 async def test_a_bundle_changes_several_scopes_accepts_events_and_is_in_the_audit(store: Store) -> None:
     event = make_event()
     bundle = Bundle(
@@ -69,7 +84,7 @@ async def test_a_bundle_changes_several_scopes_accepts_events_and_is_in_the_audi
     assert found[ACME].policy == Policy(weight=2.0, slots=3)
     assert (found[Scope("mail")].policy, found[Scope("mail")].reason) == (Policy(rate=2.0), "import")
     assert [each.id for each in await store.outbox.waiting(10)] == [event.id]
-    assert [line.target for line in await store.audit.lines(AuditFilter())] == ["saga order"]
+    assert [line.target for line in await store.audit.lines(AuditFilter(action="import"))] == ["saga order"]
 
 
 async def test_changes_by_several_processes_at_once_are_all_kept(backend: Backend) -> None:

@@ -119,6 +119,21 @@ class TestHttp:
         status, answer, _ = await scene.ask("POST", "/v1/policies", body)
         assert (status, answer["error"]["field"]) == (400, field)
 
+    async def test_a_version_is_restored_and_what_came_after_it_is_gone(self, scene: Scene) -> None:
+        for settings in ({"slots": 3}, {"rate": 5.0}):
+            await scene.ask("POST", "/v1/policies", {"tenant": "acme", "set": settings})
+        _, history, _ = await scene.ask("GET", "/v1/policies/history?tenant=acme")
+        oldest = history["versions"][-1]["version"]
+        status, body, _ = await scene.ask("POST", "/v1/policies/restore", {"version": oldest, "by": "ann"})
+        assert (status, body["settings"]) == (200, {"weight": 2.0, "slots": 3})
+        assert (body["live"]["by"], body["live"]["reason"]) == ("ann", f"version {oldest} restored")
+        assert body["live"]["version"] > oldest + 1
+
+    async def test_a_version_that_never_was_answers_404(self, scene: Scene) -> None:
+        status, body, _ = await scene.ask("POST", "/v1/policies/restore", {"version": 77})
+        assert (status, body["error"]["type"]) == (404, "NotFoundError")
+        assert (await scene.ask("POST", "/v1/policies/restore", {"version": 0}))[0] == 400
+
     async def test_a_reached_limit_answers_429_with_the_facts(self, scene: Scene) -> None:
         await scene.ask("POST", "/v1/policies", {"service": "work", "set": {"rate": 0.5, "burst": 1}})
         event = {"tenant": "bee", "payload": {"n": 1}}
@@ -202,6 +217,17 @@ class TestCommand:
         result = await scene.command("tenants", "set", "acme", "--reset", "slots", "--json")
         assert json.loads(result.stdout)["settings"] == {"weight": 2.0, "daily_quota": 1000}
         assert "daily quota: 0 of 1,000 used" in (await scene.command("tenants", "show", "acme")).stdout
+
+    async def test_the_history_and_the_audit_tell_who_and_an_earlier_version_is_restored(self, scene: Scene) -> None:
+        assert "nobody has set" in (await scene.command("tenants", "history", "acme")).stdout
+        await scene.command("tenants", "set", "acme", "--slots", "3", "--by", "ann", "--reason", "busy")
+        await scene.command("tenants", "set", "acme", "--slots", "1", "--rate", "9")
+        rows = (await scene.command("tenants", "history", "acme")).stdout.splitlines()[1:]
+        assert [row.split()[-2:] for row in rows] == [["rate", "9"], ["slots", "3"]]
+        version = rows[-1].split()[0]
+        assert (await scene.command("tenants", "restore", version)).stdout == "acme: weight 2, slots 3\n"
+        assert "slots 3 (busy)" in (await scene.command("audit", "--by", "ann", "--action", "set")).stdout
+        assert "no version 99" in (await scene.command("tenants", "restore", "99")).stderr
 
     async def test_the_list_names_those_that_wait(self, scene: Scene) -> None:
         assert "nobody" in (await scene.command("tenants", "list")).stdout

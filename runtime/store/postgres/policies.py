@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from runtime.core.policy import Policy, Scope
-from runtime.store.policies import MAX_HISTORY, MAX_POLICIES, Bundle, Hours, PolicyChange, PolicyRecord
+from runtime.store.policies import MAX_HISTORY, MAX_POLICIES, Bundle, Hours, PolicyChange, PolicyRecord, noted
 from runtime.store.postgres.audit import audit_columns
 from runtime.store.postgres.outbox import posted_columns
 from runtime.store.postgres.pool import Pool, Row
@@ -24,10 +24,12 @@ class Policies:
     async def change(
         self, scope: Scope, changes: Policy, reset: Collection[str], *, by: str, at: float, reason: str | None
     ) -> PolicyRecord:
+        change = PolicyChange(scope, changes, tuple(reset))
         async with self._pool.transaction() as connection:
             await connection.execute(self._sql["lock_policies"])
-            arguments = (*_change_columns(PolicyChange(scope, changes, tuple(reset))), at, by, reason)
-            [row] = await connection.fetch(self._sql["change_policy"], *arguments)
+            [row] = await connection.fetch(self._sql["change_policy"], *_change_columns(change), at, by, reason)
+            entry = noted(change, by=by, at=at, reason=reason)
+            await connection.fetch(self._sql["write_audit"], *audit_columns([entry]))
         return _record(row)
 
     async def take_in(self, bundle: Bundle) -> None:
@@ -52,6 +54,10 @@ class Policies:
     async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
         rows = await self._pool.fetch(self._sql["policy_history"], *_columns(scope), min(limit, MAX_HISTORY))
         return [_record(row) for row in rows]
+
+    async def find(self, version: int) -> PolicyRecord | None:
+        rows = await self._pool.fetch(self._sql["policy_of_version"], version)
+        return _record(rows[0]) if rows else None
 
     async def count_usage(self, added: Mapping[str, Hours], since_hour: int) -> Mapping[str, Hours]:
         if not added:

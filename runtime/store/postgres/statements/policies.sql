@@ -31,6 +31,10 @@ WHERE service = $1 AND tenant = $2
 ORDER BY version DESC
 LIMIT $3;
 
+-- name: policy_of_version
+-- The version of that number ($1).
+SELECT version, service, tenant, settings::text, at, actor, reason FROM {schema}.policy WHERE version = $1;
+
 -- name: add_usage
 -- Adds events ($3) to hours ($2) of tenants ($1).
 INSERT INTO {schema}.quota_hour AS q (tenant, hour, events)
