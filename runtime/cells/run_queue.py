@@ -246,7 +246,7 @@ class RunQueue:
                 argument = yield awaited
                 step = serving.send
             except GeneratorExit:
-                serving.close()
+                run(serving.close)
                 raise
             except BaseException as error:  # noqa: BLE001 # handed on, as `yield from` would
                 argument, step = error, serving.throw

@@ -23,7 +23,7 @@ def within(context: Context, coroutine: Coroutine[Any, Any, T], awaited: Any = N
             try:
                 argument, step = (yield awaited), coroutine.send
             except GeneratorExit:
-                coroutine.close()
+                run(coroutine.close)
                 raise
             except BaseException as error:  # noqa: BLE001 # handed on, as `yield from` would
                 argument, step = error, coroutine.throw

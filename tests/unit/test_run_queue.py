@@ -257,3 +257,28 @@ async def test_closing_cancels_what_runs_and_leaves_no_task(queue: RunQueue) -> 
     await queue.close()
     assert cancelled == [True]
     assert asyncio.all_tasks() == before
+
+
+async def test_a_suspended_handler_that_is_closed_unwinds_in_its_own_context() -> None:
+    variable: ContextVar[str | None] = ContextVar("variable", default=None)
+    seen: list[str | None] = []
+    queue = RunQueue()
+    suspended = asyncio.Event()
+
+    async def job() -> None:
+        token = variable.set("mine")
+        try:
+            suspended.set()
+            await asyncio.Event().wait()
+        finally:
+            seen.append(variable.get())
+            variable.reset(token)
+
+    Worker(queue).post(job)
+    await suspended.wait()
+    [runner] = queue._runners
+    coroutine = runner.get_coro()
+    assert coroutine is not None
+    coroutine.close()  # as the garbage collector does with what a closed loop leaves
+    assert seen == ["mine"]
+    await queue.close()
