@@ -15,7 +15,7 @@ from actors.errors import SpecError
 from runtime import Running, ServiceDefinition
 from runtime.core.policy import FIELDS, NOTHING_SET, Policy, Scope, require_policy
 from runtime.store.audit import AuditEntry
-from runtime.store.policies import PolicyChange
+from runtime.store.policies import PolicyChange, described
 from sagas.catalog import Catalog
 from sagas.container import (
     OF_OPERATORS,
@@ -83,7 +83,7 @@ class Transfer:
             if each.change != "none"
         ]
         audits += [
-            AuditEntry(action="import", by=by, at=now, target=f"limits of {each.scope}", detail=_described(each))
+            AuditEntry(action="import", by=by, at=now, target=f"limits of {each.scope}", detail=described(each))
             for each in limits
         ]
         if events or limits:
@@ -153,11 +153,6 @@ class Transfer:
             names = [name for name in there.__struct_fields__ if getattr(here, name) != getattr(there, name)]
             found += [Difference(service, name, getattr(here, name), getattr(there, name)) for name in names]
         return found
-
-
-def _described(change: PolicyChange) -> str:
-    values = [f"{name} {value}" for name, value in msgspec.to_builtins(change.changes).items()]
-    return ", ".join([*values, *(f"{name} reset" for name in change.reset)])
 
 
 def _lines(definition: Definition) -> list[str]:

@@ -8,7 +8,7 @@ from runtime.cli.output import examples, json_option, moment, print_json, show, 
 from runtime.cli.person import by_option
 from runtime.cli.target import connect, target_options
 from runtime.operations import MAX_PAGE
-from runtime.tenant_views import said, whom
+from runtime.tenant_views import PolicyJson, said, whom
 
 COLUMNS = ("version", "since", "by", "reason", "settings")
 
@@ -50,8 +50,12 @@ def history(
 @json_option
 def restore(version: int, reason: str | None, by: str, app: str | None, url: str | None, *, as_json: bool) -> None:
     """Set again what a VERSION set, and nothing else, for the tenant or service that it is of."""
-    restored = connect(app, url).restore_policy(version, by=by, reason=reason)
+    show_change(connect(app, url).restore_policy(version, by=by, reason=reason), as_json=as_json)
+
+
+def show_change(changed: PolicyJson, *, as_json: bool) -> None:
+    """Say what is set for a scope now that it was changed."""
     if as_json:
-        print_json(restored)
+        print_json(changed)
     else:
-        click.echo(f"{whom(restored.service, restored.tenant)}: {said(restored.settings) or 'as by default'}")
+        click.echo(f"{whom(changed.service, changed.tenant)}: {said(changed.settings) or 'as by default'}")

@@ -12,7 +12,7 @@ import msgspec
 from runtime.cli.output import examples, json_option, moment, print_json, show, table
 from runtime.cli.person import by_option
 from runtime.cli.target import connect, target_options
-from runtime.cli.tenant_history import history, restore
+from runtime.cli.tenant_history import history, restore, show_change
 from runtime.core.policy import FIELDS, Overflow, Policy, State
 from runtime.operations import MAX_PAGE
 from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson, said, whom
@@ -152,11 +152,7 @@ def _change(change: Policy, reset: tuple[str, ...], options: dict[str, Any]) -> 
         "by": options["by"],
         "reason": options["reason"],
     }
-    changed = connect(options["app"], options["url"]).change_policy(body)
-    if options["as_json"]:
-        print_json(changed)
-    else:
-        click.echo(f"{whom(changed.service, changed.tenant)}: {said(changed.settings) or 'as by default'}")
+    show_change(connect(options["app"], options["url"]).change_policy(body), as_json=options["as_json"])
 
 
 @tenants.command(

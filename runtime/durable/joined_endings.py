@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from actors.job import Finalizer, JobEnded
 from runtime.durable.at_once import handle_at_once, may_begin
 from runtime.store.records import Batch, Event
@@ -40,17 +42,4 @@ def join(service: Service, ending: Ending, batch: Batch) -> bool:
 
 def _event_of(service: Service, job: Event, key: str) -> Event:
     """What the context of the handler tells of: the job, as one of the finalizer's own events."""
-    return Event(
-        job.id,
-        service.name,
-        job.tenant,
-        key,
-        job.type,
-        job.payload,
-        job.accepted_at,
-        job.enqueued_by,
-        1,
-        job.cause,
-        job.origin,
-        job.depth,
-    )
+    return msgspec.structs.replace(job, service=service.name, key=key, headers=None, attempt=1)

@@ -112,8 +112,8 @@ class PolicyKeeper:
         except SpecError as error:
             raise InvalidInputError(error.field, str(error).removeprefix(f"{error.field}: ")) from None
         now = self._clock.now()
-        record = await self._store.change(scope, changes, reset, by=by, at=now, reason=reason)
         change = PolicyChange(scope, changes, tuple(reset))
+        record = await self._store.change(change, by=by, at=now, reason=reason)
         LOGGER.info("%s: %s by %s%s", scope, described(change), by, f" ({reason})" if reason else "")
         await self._load()
         return record

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from runtime.core.policy import NOTHING_SET, Policy, Scope
+from runtime.core.policy import NOTHING_SET, Scope
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_outbox import MemoryOutbox
 from runtime.store.policies import Bundle, Hours, PolicyChange, PolicyRecord, noted
@@ -23,10 +23,7 @@ class MemoryPolicies:
         self._records: list[PolicyRecord] = []
         self._usage: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
 
-    async def change(
-        self, scope: Scope, changes: Policy, reset: Collection[str], *, by: str, at: float, reason: str | None
-    ) -> PolicyRecord:
-        change = PolicyChange(scope, changes, tuple(reset))
+    async def change(self, change: PolicyChange, *, by: str, at: float, reason: str | None) -> PolicyRecord:
         self._audit.add([noted(change, by=by, at=at, reason=reason)])
         return self._lay(change, by, at, reason)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -48,7 +48,7 @@ def described(change: PolicyChange) -> str:
     values = {name: getattr(change.changes, name) for name in FIELDS}
     said = [f"{name} {value}" for name, value in values.items() if value is not None]
     reset = [name for name in change.reset if values.get(name) is None]
-    return ", ".join(said + [f"{name} reset" for name in reset]) or "nothing"
+    return ", ".join(said + [f"{name} reset" for name in reset]) or "nothing changed"
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +65,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 class PolicyStore(Protocol):
     """Every method may raise `StoreUnavailableError`, after which it can be called again."""
 
-    async def change(
-        self, scope: Scope, changes: Policy, reset: Collection[str], *, by: str, at: float, reason: str | None
-    ) -> PolicyRecord:
-        """Lay settings over the newest ones of a scope, without those named in `reset`, as a new version.
+    async def change(self, change: PolicyChange, *, by: str, at: float, reason: str | None) -> PolicyRecord:
+        """Lay a change over the newest settings of its scope, as a new version.
 
         The audit says who did it, in the same transaction.
 

@@ -15,7 +15,7 @@ ACME = Scope(None, "acme")
 
 
 async def change(store: Store, scope: Scope, changes: Policy, *reset: str) -> PolicyRecord:
-    return await store.policies.change(scope, changes, reset, by="ann", at=NOW, reason="test")
+    return await store.policies.change(PolicyChange(scope, changes, reset), by="ann", at=NOW, reason="test")
 
 
 async def test_nothing_is_set_at_first(store: Store) -> None:

@@ -15,6 +15,7 @@ from runtime.core.fair_usage import Tiers
 from runtime.core.policy import Policy, Scope
 from runtime.core.profile import SchedulingProfile
 from runtime.errors import ClosedError, InvalidInputError, LimitError
+from runtime.store.policies import PolicyChange
 from tests.apps import run, url_of
 from tests.postgres import Server
 
@@ -199,7 +200,8 @@ class TestLive:
         app = app_of()
         async with run(app, database) as running:
             version = await running.store.policies.version()
-            await running.store.policies.change(ACME, Policy(state="paused"), (), by="elsewhere", at=1.0, reason=None)
+            pause = PolicyChange(ACME, Policy(state="paused"))
+            await running.store.policies.change(pause, by="elsewhere", at=1.0, reason=None)
             assert await running.store.policies.version() > version
             await running.policies.follow()
             await fill(app, "acme", 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -21,10 +21,7 @@ class Policies:
         self._pool = pool
         self._sql = statements
 
-    async def change(
-        self, scope: Scope, changes: Policy, reset: Collection[str], *, by: str, at: float, reason: str | None
-    ) -> PolicyRecord:
-        change = PolicyChange(scope, changes, tuple(reset))
+    async def change(self, change: PolicyChange, *, by: str, at: float, reason: str | None) -> PolicyRecord:
         async with self._pool.transaction() as connection:
             await connection.execute(self._sql["lock_policies"])
             [row] = await connection.fetch(self._sql["change_policy"], *_change_columns(change), at, by, reason)
