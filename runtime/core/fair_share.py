@@ -37,8 +37,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from actors.spec import require_positive
+from runtime.core.class_slots import ClassStanding
 from runtime.core.fair_share_tenant import NOT_OUT, E, Taken, TenantShare, TenantState
 from runtime.core.fair_share_terms import FairShareTerms, nobody
+from runtime.core.work_classes import Guarantees
 
 __all__ = ["FairShare", "Taken", "TenantShare"]
 
@@ -192,6 +194,27 @@ class FairShare(FairShareTerms[E]):
         if not running and not state.ready:
             self._retire(state)
 
+    def next_tag(self) -> float | None:
+        """The start tag of the entry that `take` would give; None if nothing is runnable."""
+        state = self._front()
+        return None if state is None else state.tag
+
+    def burden(self, tenant: str, charge: float, most: float) -> None:
+        """Charge a tenant that waits or runs here for what it was given elsewhere, or correct that, in virtual seconds.
+
+        It is put no further behind by this than `most` beyond the virtual time, and a correction takes it no further
+        forward than to that.
+        """
+        state = self._tenants.get(tenant)
+        if state is None or not (state.ready or state.running):
+            return
+        ahead = state.tag - self._virtual
+        charge = min(charge, max(0.0, most - ahead)) if charge > 0.0 else max(charge, min(0.0, -ahead))
+        if charge:
+            state.burden(charge)
+            if state.tag < state.queued and state.ready and not state.parked:
+                self._heap.add(state)
+
     def hold_key(self, tenant: str, key: str, first: Sequence[E]) -> None:
         """Let no entry of a key become ready until `resume_key`; `first` are the next ones then, in order.
 
@@ -214,10 +237,12 @@ class FairShare(FairShareTerms[E]):
 
     def is_free(self, tenant: str, key: str) -> bool:
         """Whether nothing of a key waits or is out, and nothing holds its tenant."""
-        if tenant in self._holds:
-            return False
+        return tenant not in self._holds and not self.has_key(tenant, key)
+
+    def has_key(self, tenant: str, key: str) -> bool:
+        """Whether anything of a key waits or is out, or it is held."""
         state = self._tenants.get(tenant)
-        return state is None or key not in state.keys
+        return state is not None and key in state.keys
 
     def holds_key(self, tenant: str, key: str | None) -> bool:
         """Whether a key is held."""
@@ -226,7 +251,8 @@ class FairShare(FairShareTerms[E]):
 
     def behind_key(self, tenant: str, key: str) -> Iterator[E]:
         """The entries that wait behind a key, in order."""
-        return (item.entry for item in self._tenants[tenant].keys.get(key) or ())
+        state = self._tenants.get(tenant)
+        return iter(()) if state is None else (item.entry for item in state.keys.get(key) or ())
 
     def successor(self) -> FairShare[E]:
         """An empty scheduler with the same terms. From this one nothing may be taken any more."""
@@ -257,6 +283,25 @@ class FairShare(FairShareTerms[E]):
         state = self._tenants.get(tenant)
         return 0 if state is None else len(state.ready) + state.blocked
 
+    def is_back(self, _tenant: str, _matches: Callable[[E], bool]) -> bool:
+        """Whether flow control put an entry of a tenant that matches at the back."""
+        return False
+
+    def put_back(self, _tenant: str) -> int | None:
+        """How many entries of a tenant flow control put at the back; None where there is none."""
+        return None
+
+    def class_of(self, _tenant: str, _matches: Callable[[E], bool]) -> ClassStanding | None:
+        """The class of the first entry of a tenant that waits and matches; None where entries have no classes."""
+        return None
+
+    def classes(self) -> list[ClassStanding]:
+        """The classes of entries; none where they have none."""
+        return []
+
+    def set_classes(self, _total: int, _guarantees: Guarantees) -> None:
+        """Share out so many slots among the classes of entries, where they have any."""
+
     def find(self, tenant: str, matches: Callable[[E], bool]) -> tuple[int, bool] | None:
         """See `TenantState.find`."""
         state = self._tenants.get(tenant)
@@ -283,6 +328,11 @@ class FairShare(FairShareTerms[E]):
     def running(self) -> int:
         """How many entries are out."""
         return self._running
+
+    @property
+    def estimate_seconds(self) -> float:
+        """The average run time over all tenants."""
+        return self._estimate
 
     @property
     def virtual_time(self) -> float:

@@ -32,6 +32,8 @@ class Taken(msgspec.Struct, Generic[E], gc=False, eq=False):
     """The tenant's busy period in which it was dispatched."""
     slots: int = 0
     """Slots that are filled until it completes. Of a chunk, which shares them, the last entry counts."""
+    work_class: int = 0
+    """The place of its class in `WORK_CLASSES`, where entries have one, once it was taken."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -186,6 +188,12 @@ class TenantState(Generic[E]):
         for period in periods:
             period.tag += charge
         periods[-1].running += count
+
+    def burden(self, charge: float) -> None:
+        """Charge it for something that is no entry of its own."""
+        self.tag += charge
+        for period in self.periods or ():
+            period.tag += charge
 
     def correct_periods(self, number: int, correction: float) -> None:
         """Correct the charge of an entry that completes, and drop the period that has no entry out any more."""

@@ -74,7 +74,7 @@ def make_share(examined: int | None, *, slots_per_entry: int, wake: Callable[[],
 class FlowControlledShare(FairShare[E]):
     """A fair share that looks at the first `examined` waiting entries before it takes in a new one."""
 
-    __slots__ = ("_back", "_examined", "_first", "_left", "reenqueued")
+    __slots__ = ("_back", "_back_keys", "_examined", "_first", "_left", "reenqueued")
 
     def __init__(self, *, examined: int, **settings: Any) -> None:
         super().__init__(**settings)
@@ -82,6 +82,7 @@ class FlowControlledShare(FairShare[E]):
         self._first = FirstEntries(examined)
         self._back: dict[str, deque[tuple[int, str | None, E]]] = {}
         """Entries that were put back, with how many must have left before."""
+        self._back_keys: Counter[tuple[str, str]] = Counter()
         self._left = 0
         self.reenqueued: Counter[str] = Counter()
         """How many entries of each tenant were put back."""
@@ -90,6 +91,8 @@ class FlowControlledShare(FairShare[E]):
         if tenant in self._back or (self._first.is_majority(tenant) and self._runs(tenant)):
             self.reenqueued[tenant] += 1
             self._back.setdefault(tenant, deque()).append((self._left + len(self), key, entry))
+            if key is not None:
+                self._back_keys[tenant, key] += 1
         else:
             super().push(tenant, key, entry)
         self._first.add(tenant)
@@ -129,9 +132,21 @@ class FlowControlledShare(FairShare[E]):
     def depth(self, tenant: str) -> int:
         return super().depth(tenant) + len(self._back.get(tenant, ()))
 
+    def next_tag(self) -> float | None:
+        tag = super().next_tag()
+        if tag is None and self._back:
+            self._release(always=True)
+            tag = super().next_tag()
+        return tag
+
+    def has_key(self, tenant: str, key: str) -> bool:
+        return (tenant, key) in self._back_keys or super().has_key(tenant, key)
+
     def is_back(self, tenant: str, matches: Callable[[E], bool]) -> bool:
-        """Whether an entry of a tenant that matches was put back and waits for others."""
         return any(matches(entry) for _, _, entry in self._back.get(tenant, ()))
+
+    def put_back(self, tenant: str) -> int | None:
+        return self.reenqueued[tenant]
 
     def successor(self) -> FlowControlledShare[E]:
         made: FlowControlledShare[E] = FlowControlledShare(
@@ -162,6 +177,13 @@ class FlowControlledShare(FairShare[E]):
         for tenant, entries in list(self._back.items()):
             while entries and (always or entries[0][0] <= self._left):
                 _, key, entry = entries.popleft()
+                if key is not None:
+                    self._forget_back_key(tenant, key)
                 super().push(tenant, key, entry)
             if not entries:
                 del self._back[tenant]
+
+    def _forget_back_key(self, tenant: str, key: str) -> None:
+        self._back_keys[tenant, key] -= 1
+        if not self._back_keys[tenant, key]:
+            del self._back_keys[tenant, key]
