@@ -43,7 +43,7 @@ class Classifier(Protocol[E_contra]):
 class ClassedShare(ClassedTerms[E]):
     """See `runtime.core.fair_share.FairShare` for what each method does."""
 
-    __slots__ = ("_classifier", "_clocks", "_mixed", "_slots")
+    __slots__ = ("_classifier", "_clocks", "_mixed", "_out", "_slots")
 
     def __init__(self, classifier: Classifier[E], shares: Sequence[FairShare[E]], slots_per_entry: int) -> None:
         """`shares` are empty, one for each class. Until `set_classes` nothing is given out."""
@@ -52,6 +52,8 @@ class ClassedShare(ClassedTerms[E]):
         self._clocks = ClassClocks()
         self._mixed: MixedKeys[E] = MixedKeys()
         self._slots = ClassSlots()
+        self._out: dict[Taken[E], int] = {}
+        """The class of each entry that is out."""
 
     def set_classes(self, total: int, guarantees: Guarantees) -> None:
         """Share out so many slots, each for one entry or chunk. What runs goes on."""
@@ -82,9 +84,10 @@ class ClassedShare(ClassedTerms[E]):
         return chunk
 
     def complete(self, taken: Taken[E], run_seconds: float) -> None:
-        work_class, charge = taken.work_class, taken.charge
+        work_class, charge = self.out_as(taken), taken.charge
         share = self._shares[work_class]
         share.complete(taken, run_seconds)
+        del self._out[taken]
         self._burden_others(work_class, taken.tenant, run_seconds / share.terms(taken.tenant).weight - charge)
         if taken.slots:
             self._slots.free(work_class)
@@ -93,6 +96,13 @@ class ClassedShare(ClassedTerms[E]):
             self._classifier.ran(taken.entry, run_seconds)
         if taken.key is not None and self._mixed:
             self._go_on(taken.tenant, taken.key)
+
+    def out_as(self, taken: Taken[E]) -> int:
+        """The class of an entry that is out. Raises ValueError for one that is not."""
+        work_class = self._out.get(taken)
+        if work_class is None:
+            raise ValueError("the entry is not out")
+        return work_class
 
     def hold_key(self, tenant: str, key: str, first: Sequence[E]) -> None:
         work_class = self._class_of_key(tenant, key)
@@ -203,7 +213,7 @@ class ClassedShare(ClassedTerms[E]):
     def _took(self, work_class: int, chunk: Sequence[Taken[E]]) -> None:
         tenant = chunk[0].tenant
         for taken in chunk:
-            taken.work_class = work_class
+            self._out[taken] = work_class
         self._slots.fill(work_class)
         self._fill(tenant)
         self._burden_others(work_class, tenant, sum(taken.charge for taken in chunk))

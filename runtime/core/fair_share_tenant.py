@@ -32,8 +32,6 @@ class Taken(msgspec.Struct, Generic[E], gc=False, eq=False):
     """The tenant's busy period in which it was dispatched."""
     slots: int = 0
     """Slots that are filled until it completes. Of a chunk, which shares them, the last entry counts."""
-    work_class: int = 0
-    """The place of its class in `WORK_CLASSES`, where entries have one, once it was taken."""
 
 
 class Terms(msgspec.Struct, frozen=True):

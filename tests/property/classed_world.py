@@ -78,7 +78,7 @@ class SlotWorld:
     def fill(self) -> None:
         while self.free and (chunk := self.share.take_chunk(self.chunk)):
             self.free -= 1
-            self.out[chunk[0].work_class] += 1
+            self.out[chunk[0].entry.work_class] += 1
             for taken in chunk:
                 self.started.append((self.now, taken))
                 self.used[taken.tenant] += taken.entry.seconds
@@ -90,5 +90,5 @@ class SlotWorld:
         self.now, _, chunk = heapq.heappop(self._ends)
         for taken in chunk:
             self.share.complete(taken, taken.entry.seconds)
-        self.out[chunk[0].work_class] -= 1
+        self.out[chunk[0].entry.work_class] -= 1
         self.free += 1

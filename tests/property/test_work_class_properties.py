@@ -81,7 +81,7 @@ class ClassedMachine(RuleBasedStateMachine):
         self.share.charge_to("a", self.account)
 
     def filled(self, work_class: int) -> int:
-        return sum(taken.slots for taken in self.out if taken.work_class == work_class)
+        return sum(taken.slots for taken in self.out if taken.entry.work_class == work_class)
 
     def of_tenant(self, tenant: str) -> int:
         return sum(taken.slots for taken in self.out if taken.tenant == tenant)
@@ -128,13 +128,13 @@ class ClassedMachine(RuleBasedStateMachine):
         if not chunk:
             return
         assert chunk[0].entry in runnable
-        assert len({(taken.tenant, taken.work_class) for taken in chunk}) == 1
+        assert len({(taken.tenant, taken.entry.work_class) for taken in chunk}) == 1
         assert not held & {(taken.tenant, taken.key) for taken in chunk}
         for taken in chunk:
             place = self.waiting[taken.tenant, taken.key]
             assert taken.key is None or place[0] is taken.entry, "out of order in its key"
             place.remove(taken.entry)
-            assert taken.work_class == taken.entry.work_class
+            assert self.share.out_as(taken) == taken.entry.work_class
             self.out.append(taken)
 
     @precondition(lambda self: self.out)
