@@ -19,7 +19,7 @@ slots = 2
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import msgspec
 from actors.errors import SpecError
 from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
 from runtime.core.profile import FAIR, SchedulingProfile, profile_of
+from runtime.definition import ServiceDefinition
 from runtime.errors import InvalidInputError
 
 TENANTS = "tenants"
@@ -49,7 +50,10 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def with_file(
-    profile: SchedulingProfile, policies: Mapping[Scope, Policy], path: Path | None, services: Collection[str]
+    profile: SchedulingProfile,
+    policies: Mapping[Scope, Policy],
+    path: Path | None,
+    services: Mapping[str, ServiceDefinition],
 ) -> Configuration:
     """The app's profile and policies with those of a file laid over them.
 
@@ -64,7 +68,8 @@ def with_file(
         if scope.service is not None and scope.service not in services:
             known = ", ".join(sorted(services)) or "none"
             raise SpecError("service", f"a policy is for {scope.service!r}, but this app has: {known}")
-    return Configuration(profile, _laid_over(profile.policies, policies))
+    batch_services = (name for name, service in services.items() if service.batch)
+    return Configuration(profile, _laid_over(profile.policies_of(batch_services), policies))
 
 
 def _laid_over(base: Mapping[Scope, Policy], policies: Mapping[Scope, Policy]) -> dict[Scope, Policy]:

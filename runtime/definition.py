@@ -48,6 +48,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     chunk_size: int = 1
     slots_per_event: int = 1
     """How many of the slots an event, or a chunk of them, fills: more for work that needs more of the machine."""
+    batch: bool = False
+    """Whether its events are batch jobs, long ones that go through many records: a profile can have rules for these."""
     instances: int = DEFAULT_INSTANCES
     retry: RetryPolicy = RetryPolicy()
     supervision: Supervision = Supervision()

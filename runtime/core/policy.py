@@ -50,7 +50,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How many slots may be filled at once."""
     state: State | None = None
     backlog: int | None = None
-    """How many events may wait."""
+    """How many events may wait or run."""
     rate: float | None = None
     """Events accepted a second."""
     burst: int | None = None

@@ -374,3 +374,26 @@ class TestProfiles:
     def test_a_profile_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(SpecError, match="unfair"):
             app_of().profile("unfair")
+
+
+async def test_the_profile_salesforce_holds_a_hundred_batch_jobs_of_a_tenant_beside_five_that_run(
+    database: Server,
+) -> None:
+    app = App("policies")
+    app.profile("salesforce")
+    app.service("rolls", Worker, batch=True)
+    app.service("mail", Worker)
+    async with run(app, database) as running:
+        await fill(app, "acme", 105, "rolls")
+        assert slots(running, "rolls") == {"acme": 5}
+        with pytest.raises(LimitError) as caught:
+            await fill(app, "acme", 1, "rolls")
+        assert (caught.value.limit, caught.value.allowed, caught.value.used) == ("backlog", 105, 105)
+        await fill(app, "bee", 5, "rolls")
+        await fill(app, "acme", 110, "mail")
+        assert slots(running, "rolls") == {"acme": 5, "bee": 5}
+        assert slots(running, "mail") == {"acme": 16}
+        await finish(running, "rolls", "mail")
+        await fill(app, "acme", 105, "rolls")
+        await running.wait_idle("rolls")
+    assert Worker.started.count("acme") == 105 + 105 + 110

@@ -6,15 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from actors import Actor
 from actors.errors import SpecError
 from runtime.configuration import read_file, with_file
 from runtime.core.policy import Policy, Scope, require_policy
 from runtime.core.policy_book import PolicyBook, Share
-from runtime.core.profile import FAIR, SALESFORCE
+from runtime.core.profile import FAIR, SALESFORCE, SchedulingProfile
+from runtime.definition import ServiceDefinition
 from runtime.errors import InvalidInputError
 
 ACME = Scope(None, "acme")
 EVERY = Scope(None, "*")
+
+
+class Mailer(Actor):
+    """Takes any message."""
+
+    def send(self, _: dict[str, object]) -> None:
+        """Nothing is sent."""
 
 
 @pytest.mark.parametrize(
@@ -149,20 +158,36 @@ class TestFile:
     def test_it_is_laid_over_what_the_app_says(self, tmp_path: Path) -> None:
         path = tmp_path / "postroom.toml"
         path.write_text("[tenants.acme]\nweight = 2", encoding="utf-8")
-        assert with_file(FAIR, {ACME: Policy(weight=1.0, slots=3)}, path, []).policies == {
+        assert with_file(FAIR, {ACME: Policy(weight=1.0, slots=3)}, path, {}).policies == {
             ACME: Policy(weight=2.0, slots=3)
         }
 
     def test_a_service_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(SpecError, match="'mial'"):
-            with_file(FAIR, {Scope("mial"): Policy(rate=1.0)}, None, ["mail"])
+            with_file(FAIR, {Scope("mial"): Policy(rate=1.0)}, None, {})
 
     def test_a_profile_named_in_it_brings_its_policies_below_those_of_the_app(self, tmp_path: Path) -> None:
         path = tmp_path / "postroom.toml"
         path.write_text('profile = "salesforce"', encoding="utf-8")
-        made = with_file(FAIR, {EVERY: Policy(slots=3)}, path, [])
+        made = with_file(FAIR, {EVERY: Policy(slots=3)}, path, {})
         assert made.profile == SALESFORCE
         assert made.policies == {EVERY: Policy(slots=3, daily_quota=250_000)}
+
+    def test_a_profile_has_rules_for_batch_jobs_where_the_app_says_which_they_are(self) -> None:
+        services = {
+            name: ServiceDefinition(name=name, actor=Mailer, batch=name == "rolls") for name in ("mail", "rolls")
+        }
+        found = with_file(SALESFORCE, {}, None, services).policies
+        assert found == {EVERY: Policy(daily_quota=250_000), Scope("rolls", "*"): Policy(slots=5, backlog=105)}
+        assert not with_file(FAIR, {}, None, services).policies
+        own = {Scope("rolls", "*"): Policy(slots=2)}
+        assert with_file(SALESFORCE, own, None, services).policies[Scope("rolls", "*")] == Policy(slots=2, backlog=105)
+
+    @pytest.mark.parametrize("policy", [Policy(slots=0), Policy(daily_quota=5), Policy(state="paused")])
+    def test_rules_for_batch_jobs_are_those_of_a_tenant_in_a_service(self, policy: Policy) -> None:
+        with pytest.raises(SpecError) as caught:
+            SchedulingProfile(batch_jobs=policy)
+        assert caught.value.field == "batch_jobs"
 
     def test_a_profile_that_does_not_exist_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match="there are fair, salesforce"):
