@@ -30,6 +30,7 @@ app.service(
     joins_endings=False,
     timeout_seconds=10.0,
     max_state_bytes=1024,
+    batch=True,
     breaker=Breaker(window=50, ratio=0.8, pause_seconds=10.0, max_pause_seconds=60.0),
 )
 services: Mapping[str, ServiceDefinition] = app.services
