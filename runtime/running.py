@@ -100,7 +100,7 @@ class Running:
         self.admission = self.machinery.admission
         self.intake = Intake(self.machinery)
         self.membership = Membership(
-            *(self.machinery, self.incarnation, name, Grants(self.machinery, settings.window).take),
+            *(self.machinery, self.incarnation, name, Grants(self.machinery, self.book, settings.window).take),
             lease_seconds=settings.lease_seconds,
         )
         self.keeper = LeaseKeeper(

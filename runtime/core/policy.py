@@ -8,6 +8,7 @@ import msgspec
 
 from actors.errors import SpecError
 from actors.spec import require_positive
+from runtime.core.slot_account import NO_CAP
 
 EVERY_TENANT = "*"
 """Stands, as a tenant, for each one that has no setting of its own."""
@@ -18,6 +19,13 @@ Overflow = Literal["refuse", "throttle"]
 """What happens to events beyond a daily quota. throttle: they are accepted, and run in one slot."""
 MAX_WEIGHT = 1e6
 MAX_COUNT = 10**15
+RANGES = (
+    ("slots", 1, NO_CAP),
+    ("backlog", 0, MAX_COUNT),
+    ("burst", 1, MAX_COUNT),
+    ("daily_quota", 0, MAX_COUNT),
+    ("licences", 0, MAX_COUNT),
+)
 EVENTS_PER_LICENCE = 200
 
 
@@ -47,7 +55,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     weight: float | None = None
     """Slot time in proportion to others while all of them wait."""
     slots: int | None = None
-    """How many slots may be filled at once."""
+    """How many slots may be filled at once. Of a service, it takes the place of the number it was registered with."""
     state: State | None = None
     backlog: int | None = None
     """How many events may wait or run."""
@@ -88,10 +96,10 @@ def require_policy(scope: Scope, policy: Policy) -> None:
             require_positive(field, value)
     if policy.weight is not None and not 1 / MAX_WEIGHT <= policy.weight <= MAX_WEIGHT:
         raise SpecError("weight", f"must be between {1 / MAX_WEIGHT:g} and {MAX_WEIGHT:g}, not {policy.weight}")
-    for field, least in (("slots", 1), ("backlog", 0), ("burst", 1), ("daily_quota", 0), ("licences", 0)):
+    for field, least, most in RANGES:
         value = getattr(policy, field)
-        if value is not None and not least <= value <= MAX_COUNT:
-            raise SpecError(field, f"must be between {least} and {MAX_COUNT}, not {value}")
+        if value is not None and not least <= value <= most:
+            raise SpecError(field, f"must be between {least} and {most}, not {value}")
     for field, values in (("state", State), ("overflow", Overflow)):
         value = getattr(policy, field)
         if value is not None and value not in get_args(values):

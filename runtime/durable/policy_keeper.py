@@ -68,7 +68,10 @@ class PolicyKeeper:
     async def follow(self) -> None:
         """Do what is done every second."""
         services = self._services.values()
-        changed = [each.usage.observe(each.fair, each.definition.slots, self._clock) for each in services]
+        changed = [
+            each.usage.observe(each.fair, each.slots.limit * each.definition.slots_per_event, self._clock)
+            for each in services
+        ]
         if any(changed):
             self._apply()
         if await self._store.version() != self._version:

@@ -8,21 +8,36 @@ from runtime.core.slot_pool import SlotPool
 
 
 class Slots:
-    """Numbered from 0. Each one that is filled counts `cost` times under the caps of the service and of the process."""
+    """Numbered from 0. Each one that is filled counts `cost` times under the caps of the service and of the process.
 
-    __slots__ = ("_cost", "_free", "_held", "_lent", "_limit", "_numbers", "_open", "_wake", "pool", "room", "total")
+    There are as many as the service was registered with, unless the policies say how many. Numbers are made when they
+    are needed, and never taken away: above the limit they lie idle.
+    """
+
+    __slots__ = (
+        "_cost",
+        "_free",
+        "_held",
+        "_lent",
+        "_limit",
+        "_numbers",
+        "_open",
+        "_registered",
+        "_wake",
+        "pool",
+        "room",
+    )
 
     def __init__(self, total: int, cost: int, wake: Callable[[], None]) -> None:
-        self.total = total // cost
         self.room = 0
         """How many may be filled now, as far as this service goes."""
         self._cost = cost
         self.pool: SlotPool | None = None
         """The slots of the process, where those are counted."""
         self._wake = wake
-        self._limit = self.total
-        self._free = list(range(self.total))
-        self._numbers = self.total
+        self._limit = self._registered = total // cost
+        self._free: list[int] = []
+        self._numbers = 0
         self._lent = 0
         self._open = False
         self._held: str | None = None
@@ -66,12 +81,15 @@ class Slots:
         """Nothing runs any more: every slot is free, also those that were not given back."""
         if self.pool is not None:
             self.pool.free(self.filled * self._cost)
-        self._free = list(range(self.total))
-        self._numbers, self._lent = self.total, 0
+        self._free = list(range(self._numbers))
+        self._lent = 0
 
     def set_terms(self, slots: int | None, held: str | None) -> None:
-        """Fill at most so many slots, as the caps count, or none while the service is held; what runs goes on."""
-        self._limit = self.total if slots is None else max(1, min(self.total, slots // self._cost))
+        """Fill at most so many slots, as the caps count, or none while the service is held; what runs goes on.
+
+        None stands for as many as the service was registered with.
+        """
+        self._limit = self._registered if slots is None else max(1, slots // self._cost)
         self._held = held
         self._count()
 
@@ -103,6 +121,9 @@ class Slots:
         self.room -= 1
         if self.pool is not None:
             self.pool.fill(self._wake, self._cost)
+        if not self._free:
+            self._free.append(self._numbers)
+            self._numbers += 1
         return self._free.pop()
 
     def give(self, slot: int) -> None:
@@ -115,9 +136,6 @@ class Slots:
     def lend(self) -> None:
         """Free a slot while its number stays with who fills it."""
         self._lent += 1
-        if self._numbers < self.total + self._lent:
-            self._free.insert(0, self._numbers)
-            self._numbers += 1
         self.room += 1
         if self.pool is not None:
             self.pool.free(self._cost)

@@ -33,6 +33,7 @@ class Mailer(Actor):
         (ACME, Policy(weight=float("nan")), "weight"),
         (ACME, Policy(weight=1e9), "weight"),
         (ACME, Policy(slots=0), "slots"),
+        (ACME, Policy(slots=1_000_001), "slots"),
         (ACME, Policy(backlog=-1), "backlog"),
         (ACME, Policy(rate=-1.0), "rate"),
         (ACME, Policy(burst=0), "burst"),

@@ -47,6 +47,45 @@ def test_a_lower_cap_stops_nothing_that_runs(woken: list[str]) -> None:
     assert slots.room == 1
 
 
+def test_a_higher_cap_makes_more_slots_and_a_lower_one_lets_them_run_out(woken: list[str]) -> None:
+    slots = make("a", woken, total=2)
+    taken = [slots.take(), slots.take()]
+    slots.set_terms(5, None)
+    assert (slots.room, slots.filled) == (3, 2)
+    taken += [slots.take() for _ in range(3)]
+    assert sorted(taken) == [0, 1, 2, 3, 4]
+    slots.set_terms(None, None)
+    assert (slots.room, slots.filled, slots.limit) == (-3, 5, 2)
+    for slot in taken:
+        slots.give(slot)
+    assert (slots.room, slots.filled) == (2, 0)
+
+
+def test_a_cap_counts_as_many_slots_as_an_event_fills(woken: list[str]) -> None:
+    slots = make("a", woken, total=6, cost=3)
+    slots.set_terms(10, None)
+    assert slots.room == 3
+
+
+def test_slots_lent_while_the_cap_rises_and_falls_are_counted_once(woken: list[str]) -> None:
+    slots = make("a", woken, total=2)
+    mine, other = slots.take(), slots.take()
+    slots.lend()
+    slots.set_terms(4, None)
+    assert (slots.room, slots.filled) == (3, 1)
+    taken = [slots.take() for _ in range(3)]
+    assert len({mine, other, *taken}) == 5
+    slots.set_terms(1, None)
+    assert (slots.room, slots.filled) == (-3, 4)
+    for slot in (other, *taken):
+        slots.give(slot)
+    assert (slots.room, slots.filled) == (1, 0)
+    slots.retake()
+    assert (slots.room, slots.filled) == (0, 1)
+    slots.give(mine)
+    assert (slots.room, slots.filled) == (1, 0)
+
+
 def test_a_held_service_has_no_room_until_it_is_released(woken: list[str]) -> None:
     slots = make("a", woken)
     slots.set_terms(None, "paused")
