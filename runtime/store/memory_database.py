@@ -20,6 +20,7 @@ from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_members import MemoryMembers, shard_in
 from runtime.store.memory_outbox import MemoryOutbox
 from runtime.store.memory_policies import MemoryPolicies
+from runtime.store.memory_portions import MemoryPortions
 from runtime.store.records import (
     Batch,
     Claim,
@@ -80,7 +81,7 @@ class MemoryDatabase:
         self._due: list[tuple[float, Name]] = []
         self.audit = MemoryAudit()
         self.outbox = MemoryOutbox()
-        self.policies = MemoryPolicies(self._waiting, self.outbox, self.audit)
+        self.policies = MemoryPolicies(self._waiting, self.outbox, self.audit, MemoryPortions(self.members.names))
         self.replays: dict[UUID, ReplayRequest] = {}
         self.abort_orders: dict[UUID, AbortOrder] = {}
 

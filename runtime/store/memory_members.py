@@ -90,6 +90,9 @@ class MemoryMembers:
         if incarnation in self._members:
             self._change(incarnation, seen_at=now, position=position)
 
+    def names(self) -> Collection[UUID]:
+        return self._members.keys()
+
     def all(self) -> list[Member]:
         return [
             msgspec.structs.replace(member, ended=member.incarnation not in self.sessions)

@@ -10,16 +10,24 @@ import msgspec
 from runtime.core.policy import NOTHING_SET, Scope
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_outbox import MemoryOutbox
+from runtime.store.memory_portions import MemoryPortions
 from runtime.store.policies import Bundle, Hours, PolicyChange, PolicyRecord, noted
 
 
 class MemoryPolicies:
     """What several stores share, as several processes share a database."""
 
-    def __init__(self, waiting: Callable[[Scope], Iterator[int]], outbox: MemoryOutbox, audit: MemoryAudit) -> None:
+    def __init__(
+        self,
+        waiting: Callable[[Scope], Iterator[int]],
+        outbox: MemoryOutbox,
+        audit: MemoryAudit,
+        portions: MemoryPortions,
+    ) -> None:
         self._waiting = waiting
         self._outbox = outbox
         self._audit = audit
+        self.portions = portions
         self._records: list[PolicyRecord] = []
         self._usage: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
 

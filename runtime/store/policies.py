@@ -10,6 +10,7 @@ import msgspec
 from runtime.core.policy import FIELDS, Policy, Scope
 from runtime.store.audit import AuditEntry
 from runtime.store.outbox import Posted
+from runtime.store.portions import PortionStore
 
 MAX_POLICIES = 100_000
 MAX_HISTORY = 500
@@ -64,6 +65,11 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
 class PolicyStore(Protocol):
     """Every method may raise `StoreUnavailableError`, after which it can be called again."""
+
+    @property
+    def portions(self) -> PortionStore:
+        """What each process holds of the limits that are set for all of them."""
+        ...
 
     async def change(self, change: PolicyChange, *, by: str, at: float, reason: str | None) -> PolicyRecord:
         """Lay a change over the newest settings of its scope, as a new version.

@@ -12,6 +12,7 @@ from runtime.store.policies import MAX_HISTORY, MAX_POLICIES, Bundle, Hours, Pol
 from runtime.store.postgres.audit import audit_columns
 from runtime.store.postgres.outbox import posted_columns
 from runtime.store.postgres.pool import Pool, Row
+from runtime.store.postgres.portions import Portions
 
 
 class Policies:
@@ -20,6 +21,7 @@ class Policies:
     def __init__(self, pool: Pool, statements: dict[str, str]) -> None:
         self._pool = pool
         self._sql = statements
+        self.portions = Portions(pool, statements)
 
     async def change(self, change: PolicyChange, *, by: str, at: float, reason: str | None) -> PolicyRecord:
         async with self._pool.transaction() as connection:
