@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from actors.context import Clock
 from runtime.cells.run_queue import RunQueue
+from runtime.core.caps import Caps
 from runtime.core.limits import Limits
 from runtime.core.profile import SchedulingProfile
 from runtime.definition import ServiceDefinition
@@ -35,6 +36,7 @@ def assemble(
     *,
     store: AppStore,
     limits: Limits,
+    caps: Caps,
     profile: SchedulingProfile,
     clock: Clock,
     random: random.Random,
@@ -65,6 +67,7 @@ def assemble(
         journal=journal,
         backlog=backlog,
         profile=profile,
+        caps=caps,
         gate=Gate(limits, store.policies, clock, backlog.progress, backlog.save_watermarks),
         delays=delays,
         admission=admission,

@@ -19,6 +19,7 @@ from runtime.cells.children import spawn_child
 from runtime.cells.place import DEFAULT_SUPERVISION
 from runtime.cells.refs import LocalRef
 from runtime.cells.run_queue import RunQueue
+from runtime.core.caps import Caps
 from runtime.core.profile import SchedulingProfile
 from runtime.durable.aborts import Skips
 from runtime.durable.admission import Admission
@@ -49,6 +50,7 @@ class Machinery(msgspec.Struct, kw_only=True):
     backlog: Backlog
     gate: Gate
     profile: SchedulingProfile
+    caps: Caps
     delays: Delays
     admission: Admission
     emissions: Emissions

@@ -17,13 +17,17 @@ from runtime.app_operations import AppOperations
 from runtime.assembly import assemble
 from runtime.clock import SystemClock
 from runtime.configuration import NOT_CONFIGURED, Configuration
+from runtime.core.caps import Caps
 from runtime.core.limits import Limits
 from runtime.core.policy_book import PolicyBook
+from runtime.core.portions import Portions
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
 from runtime.durable.aborts import Aborts
 from runtime.durable.backlog import Backlog
 from runtime.durable.commit_group import Record
+from runtime.durable.demands import Demands
+from runtime.durable.divider import Divider
 from runtime.durable.grants import Grants
 from runtime.durable.intake import Intake
 from runtime.durable.lease_keeper import LeaseKeeper
@@ -60,10 +64,10 @@ class Running:
     """An app at work. Made by `App.running`.
 
     The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `aborts`, `replays`,
-    `outbox`, `refill`, `watermarks`, `suspects`, `pulse`, `policies`, the app's own trees, `services`, `extensions`
-    (where there are any), `members`, `moves`, `http`. Children start in this order and stop in the reverse, so that
-    services find everything they need, shards go to others before their services stop, and what is still to be recorded
-    is written before the store closes.
+    `outbox`, `refill`, `watermarks`, `suspects`, `pulse`, `policies`, `portions`, the app's own trees, `services`,
+    `extensions` (where there are any), `members`, `moves`, `http`. Children start in this order and stop in the
+    reverse, so that services find everything they need, shards go to others before their services stop, and what is
+    still to be recorded is written before the store closes.
     """
 
     def __init__(
@@ -88,11 +92,13 @@ class Running:
         self._server = None if settings.database or store else SharedServer(settings.data_dir)
         self.store = store or open_store(settings, self._server, name)
         self.book = PolicyBook(configuration.policies)
-        self.limits = Limits(self.book)
+        self.portions = Portions(shards=0)
+        self.limits = Limits(self.book, self.portions)
         self.machinery = assemble(
             *(name, services, settings),
             store=self.store,
             limits=self.limits,
+            caps=Caps(self.book, {each: services[each].slots_per_event for each in services}, self.portions),
             profile=configuration.profile,
             clock=self.clock,
             random=self._random,
@@ -117,7 +123,17 @@ class Running:
         for tree in trees:
             self.machinery.trees.add(make_supervisor(tree, f"{name}/{tree.name}", self.machinery))
         self.policies = PolicyKeeper(
-            self.store.policies, self.book, self.limits, self.machinery.gate, self._services, self.clock
+            *(self.store.policies, self.book, self.limits, self.machinery.caps),
+            *(self.machinery.gate, self._services, self.clock),
+        )
+        self.divider = Divider(
+            self.store.policies.portions,
+            self.incarnation,
+            self.portions,
+            Demands(self._services, self.policies, self.machinery.caps, self.limits, self.clock),
+            apply=self.policies.apply_parts,
+            owned=lambda: len(self.backlog.shards),
+            sole=lambda: self.membership.sole,
         )
         self.aborts = Aborts(self.machinery)
         self.replays = Replays(self.machinery)
@@ -317,6 +333,7 @@ class Running:
         yield Part("pulse", clock=clock, work=pulse.run)
         policies = self.policies
         yield Part("policies", clock=clock, opening=policies.open, work=policies.run, draining=policies.save_usage)
+        yield Part("portions", clock=clock, opening=self.divider.exchange, work=self.divider.run)
 
     def _upper_parts(self) -> Iterator[Child]:
         yield self._supervisor

@@ -140,6 +140,6 @@ def expected_seconds(facts: Facts) -> float | None:
         return None
     if facts.share is None:
         return 0.0
-    part = min(facts.slots * facts.weight_part, facts.cap / facts.slots_per_event)
+    part = min(max(1, facts.slots) * facts.weight_part, max(1.0, facts.cap / facts.slots_per_event))
     busy = facts.service_room <= 0 or not facts.process_room
     return facts.share.estimate_seconds * (facts.ahead + busy) / max(part, 1e-9)

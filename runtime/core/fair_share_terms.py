@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic
 
 import msgspec
@@ -64,8 +64,10 @@ class FairShareTerms(Generic[E]):
     def set_cap(self, tenant: str, slots: int | None) -> None:
         """Let `tenant` fill so many slots at once, or as many as it gets; kept while it is idle. What runs goes on.
 
+        With 0 it may fill none for now.
+
         Raises:
-            SpecError: the number is below what one entry needs, so that nothing would ever run.
+            SpecError: the number is above 0 and below what one entry needs, so that nothing would ever run.
         """
         require_cap("slots", slots, self._cost)
         cap = NO_CAP if slots is None else slots
@@ -115,6 +117,16 @@ class FairShareTerms(Generic[E]):
         if state is not None:
             state.account = account
             self._settle(state)
+
+    def bound(self) -> Iterator[str]:
+        """Tenants that may not start one entry more, for their cap, their account or a hold. O(tenants)."""
+        cost = self._cost
+        return (state.name for state in self._tenants.values() if not state.may_start(cost))
+
+    def ready(self, tenant: str) -> int:
+        """How many entries of a tenant could be taken at once, were it not for caps and holds."""
+        state = self._tenants.get(tenant)
+        return 0 if state is None else len(state.ready)
 
     def account_full(self, tenant: str) -> bool:
         """Whether the account of a tenant has no room for one entry more."""
@@ -188,6 +200,6 @@ class FairShareTerms(Generic[E]):
 
 
 def require_cap(field: str, slots: int | None, least: int) -> None:
-    """Raise SpecError unless a cap is None, or lets at least one entry run."""
-    if slots is not None and not least <= slots <= NO_CAP:
-        raise SpecError(field, f"must be between {least} and {NO_CAP:,}, not {slots}")
+    """Raise SpecError unless a cap is None or 0, or lets at least one entry run."""
+    if slots and not least <= slots <= NO_CAP:
+        raise SpecError(field, f"must be 0, or between {least} and {NO_CAP:,}, not {slots}")

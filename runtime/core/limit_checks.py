@@ -91,13 +91,21 @@ class BacklogCheck:
 
 
 class RateCheck:
-    def __init__(self, scope: Scope, bucket: TokenBucket) -> None:
+    """A rate, or this process's part of it. `short` is told where a part was too small."""
+
+    def __init__(self, scope: Scope, bucket: TokenBucket, short: set[Scope]) -> None:
         self._scope = scope
+        self._short = short
         self.bucket = bucket
 
     def take(self, count: int, now: Now) -> Refusal | None:
         wait = self.bucket.take(count, now.monotonic)
-        return Refusal("rate", self._scope, self.bucket.rate, self.bucket.rate, wait) if wait else None
+        if not wait:
+            return None
+        if self.bucket.part < 1.0:
+            self._short.add(self._scope)
+        rate, _ = self.bucket.whole
+        return Refusal("rate", self._scope, rate, rate, wait)
 
     def give_back(self, count: int, now: Now) -> None:  # noqa: ARG002 # as `Check`
         self.bucket.give_back(count)
@@ -156,4 +164,5 @@ class OneByOne:
             backlog.waiting += 1
         for bucket in self._buckets:
             bucket.tokens -= 1.0
+            bucket.asked += 1
         return True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from runtime.core.daily_quota import RollingDay
 from runtime.core.limit_checks import BacklogCheck, Check, Closed, Now, OneByOne, QuotaCheck, RateCheck, Refusal
 from runtime.core.policy import EVERY_TENANT, Policy, Scope
 from runtime.core.policy_book import PolicyBook, scopes_of
+from runtime.core.portions import Portions
 from runtime.core.token_bucket import TokenBucket
 
 RECOUNT_SECONDS = 0.1
@@ -19,12 +20,15 @@ KEPT = 100_000
 class Limits:
     """Every limit that the book's policies set."""
 
-    def __init__(self, book: PolicyBook) -> None:
+    def __init__(self, book: PolicyBook, portions: Portions | None = None) -> None:
         self._book = book
+        self._portions = portions or Portions()
         self._checks: dict[tuple[str, str], tuple[Check, ...]] = {}
         self._one_by_one: dict[tuple[str, str], OneByOne] = {}
         """Of those whose figures are all known. Once they are, they stay so."""
-        self._buckets: dict[Scope, TokenBucket] = {}
+        self.buckets: dict[Scope, TokenBucket] = {}
+        """Of the rates that were asked since they were set."""
+        self._short: set[Scope] = set()
         self._backlogs: dict[Scope, BacklogCheck] = {}
         self._ending: dict[tuple[str, str], tuple[BacklogCheck, ...]] = {}
         """Those that the end of an event concerns, for as long as no other one is made."""
@@ -98,6 +102,19 @@ class Limits:
         day = self.days.get(tenant)
         return None if day is None or day.learned else day
 
+    def take_short(self) -> set[Scope]:
+        """Scopes of which this process's part of the rate was too small since the last call."""
+        short = self._short.copy()
+        self._short.clear()
+        return short
+
+    def share_rates(self, monotonic: float, scopes: Iterable[Scope] | None = None) -> None:
+        """This process's parts of rates have changed; None for all of them."""
+        for scope in self.buckets if scopes is None else scopes:
+            bucket = self.buckets.get(scope)
+            if bucket is not None:
+                bucket.set_part(self._portions.rate_part(scope), monotonic)
+
     def overdrawn(self, now: Now) -> frozenset[str]:
         """Tenants that have used more than their daily quota and whose overflow is throttled."""
         return frozenset(
@@ -114,8 +131,8 @@ class Limits:
             self._backlogs.clear()
             self._ending.clear()
             self._one_by_one.clear()
-            self._buckets = {
-                scope: bucket for scope, bucket in self._buckets.items() if not bucket.is_full(now.monotonic)
+            self.buckets = {
+                scope: bucket for scope, bucket in self.buckets.items() if not bucket.is_full(now.monotonic)
             }
         checks = self._checks[service, tenant] = tuple(self._make(service, tenant, now))
         return checks
@@ -144,10 +161,11 @@ class Limits:
             yield self._backlogs[scope]
         if policy.rate is not None:
             burst = max(1.0, policy.rate if policy.burst is None else policy.burst)
-            bucket = self._buckets.get(scope)
-            if bucket is None or (bucket.rate, bucket.burst) != (policy.rate, burst):
-                bucket = self._buckets[scope] = TokenBucket(policy.rate, burst, now.monotonic)
-            yield RateCheck(scope, bucket)
+            bucket = self.buckets.get(scope)
+            if bucket is None or bucket.whole != (policy.rate, burst):
+                part = self._portions.rate_part(scope)
+                bucket = self.buckets[scope] = TokenBucket(policy.rate, burst, now.monotonic, part)
+            yield RateCheck(scope, bucket, self._short)
 
 
 def _limits(policy: Policy) -> bool:

@@ -70,11 +70,11 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 class Portions:
-    """What this process may use. Before the first exchange that is everything: nothing runs then."""
+    """What this process may use: everything, unless told otherwise."""
 
-    def __init__(self, total: int = DEFAULT_SHARDS) -> None:
+    def __init__(self, shards: int = DEFAULT_SHARDS, total: int = DEFAULT_SHARDS) -> None:
         self.total = total
-        self.shards = total
+        self.shards = shards
         self.parts: dict[Limit, int] = {}
         """Of limits of which it is not the part by shards."""
 

@@ -21,6 +21,11 @@ class SlotPool:
         self.filled = 0
         self._line: deque[Wake] = deque()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more may be filled, or somebody waits for more than is free."""
+        return self.filled >= self.cap or bool(self._line)
+
     def has_room(self, wake: Wake, slots: int) -> bool:
         """Whether a service may fill so many slots now; if not, it stands in line."""
         line = self._line

@@ -72,6 +72,7 @@ class Membership:
         self._watch = Watch(grace_seconds=GRACE_SECONDS, lease_seconds=lease_seconds)
         self._hand_over = HandOver(machinery, incarnation, self.unclean)
         self._alone = True
+        self._sole = True
         self._next_forget = 0.0
         self.lost = asyncio.Event()
         """Set when others took this process for dead."""
@@ -80,6 +81,11 @@ class Membership:
     def alone(self) -> bool:
         """Whether no other process takes shards, as far as is known."""
         return self._alone
+
+    @property
+    def sole(self) -> bool:
+        """Whether no other process is there at all, as far as is known."""
+        return self._sole
 
     def unclean(self) -> Collection[int]:
         """The shards in which something that an earlier crash left has not passed."""
@@ -143,7 +149,7 @@ class Membership:
             await self._take(take)
         await self._forget_arrivals(members)
         seats = len(_seats(members))
-        self._alone = seats == 1
+        self._alone, self._sole = seats == 1, len(members) == 1
         return len(self._machinery.backlog.shards) >= self._machinery.backlog.count // max(1, seats)
 
     def _plan(self, members: Sequence[Member]) -> Share:

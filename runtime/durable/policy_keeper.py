@@ -8,11 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 from actors.context import Clock
 from actors.errors import SpecError
+from runtime.core.caps import APP, Caps, of_tenant
 from runtime.core.daily_quota import HOURS, hour_of
 from runtime.core.limit_checks import Now
 from runtime.core.limits import Limits
-from runtime.core.policy import EVERYTHING, FIELDS, Policy, Scope, require_policy
+from runtime.core.policy import FIELDS, Policy, Scope, require_policy
 from runtime.core.policy_book import PolicyBook
+from runtime.core.portions import Limit
 from runtime.core.slot_account import NO_CAP, SlotAccount
 from runtime.core.slot_pool import SlotPool
 from runtime.durable.gate import Gate
@@ -37,6 +39,7 @@ class PolicyKeeper:
         store: PolicyStore,
         book: PolicyBook,
         limits: Limits,
+        caps: Caps,
         gate: Gate,
         services: Mapping[str, Service],
         clock: Clock,
@@ -44,12 +47,15 @@ class PolicyKeeper:
         self._store = store
         self._book = book
         self._limits = limits
+        self._caps = caps
         self._gate = gate
         self._services = services
         self._clock = clock
         self._version = -1
-        self._pool = SlotPool()
-        self._accounts: dict[str, SlotAccount] = {}
+        self.pool = SlotPool()
+        """The slots of the app in this process."""
+        self.accounts: dict[str, SlotAccount] = {}
+        """Those of tenants over all services in this process."""
         self._records: dict[Scope, PolicyRecord] = {}
 
     async def open(self) -> None:
@@ -164,6 +170,18 @@ class PolicyKeeper:
     async def history(self, scope: Scope, limit: int) -> list[PolicyRecord]:
         return await self._store.history(scope, limit)
 
+    def apply_parts(self, changed: Collection[Limit] | None) -> None:
+        """Have this process's parts of limits in force; None if all may have changed."""
+        now = self._clock.monotonic()
+        if changed is None:
+            self._limits.share_rates(now)
+            self._apply()
+            return
+        self._limits.share_rates(now, [limit.scope for limit in changed if limit.kind == "rate"])
+        for limit in changed:
+            if limit.kind == "slots":
+                self._apply_cap(limit)
+
     async def _load(self) -> None:
         version = await self._store.version()
         self._records = {record.scope: record for record in await self._store.current()}
@@ -182,19 +200,33 @@ class PolicyKeeper:
             self._apply()
 
     def _apply(self) -> None:
-        book = self._book
-        slots = book.at(EVERYTHING).slots
-        self._pool.set_cap(NO_CAP if slots is None else slots)
+        slots = self._caps.here(APP)
+        self.pool.set_cap(NO_CAP if slots is None else slots)
         self._open_accounts()
         for service in self._services.values():
-            service.slots.join(None if slots is None else self._pool)
-            service.apply(book, self._accounts)
+            service.slots.join(None if slots is None else self.pool)
+            service.apply(self._book, self.accounts)
+
+    def _apply_cap(self, limit: Limit) -> None:
+        here = self._caps.here(limit)
+        cap = NO_CAP if here is None else here
+        if limit.service is None:
+            if limit.tenant is None:
+                self.pool.set_cap(cap)
+            elif limit.tenant in self.accounts:
+                self.accounts[limit.tenant].set_cap(cap)
+        elif (service := self._services.get(limit.service)) is not None:
+            if limit.tenant is None:
+                service.slots.set_terms(here, self._book.service_hold(service.name))
+            else:
+                service.terms.apply_to(limit.tenant, service.fair, self._book, service.usage.caps)
+            service.pump()
 
     def _open_accounts(self) -> None:
         """An account for each tenant that may fill so many slots over all services."""
         for tenant in self._book.tenants():
-            cap = self._book.at(Scope(None, tenant)).slots
-            if tenant in self._accounts:
-                self._accounts[tenant].set_cap(NO_CAP if cap is None else cap)
+            cap = self._caps.here(of_tenant(tenant))
+            if tenant in self.accounts:
+                self.accounts[tenant].set_cap(NO_CAP if cap is None else cap)
             elif cap is not None:
-                self._accounts[tenant] = SlotAccount(tenant, cap)
+                self.accounts[tenant] = SlotAccount(tenant, cap)

@@ -15,7 +15,6 @@ from runtime.cells.cell import Cell
 from runtime.context import Emitter
 from runtime.core.fair_share import FairShare
 from runtime.core.flow_control import make_share
-from runtime.core.policy import Scope
 from runtime.core.policy_book import PolicyBook
 from runtime.core.slot_account import SlotAccount
 from runtime.core.supervision_errors import describe
@@ -82,7 +81,7 @@ class Service:
         self._begin()
         self.slots = Slots(definition.slots, cost, self._pump_soon)
         self.runs = Runs()
-        self._terms = ServiceTerms(definition)
+        self.terms = ServiceTerms(definition.name, machinery.caps)
         self.usage = ServiceUsage(definition.name, machinery.profile)
         self._pumping = False
         self.callouts = Callouts(self, machinery.callouts)
@@ -239,8 +238,8 @@ class Service:
 
     def apply(self, book: PolicyBook, accounts: Mapping[str, SlotAccount]) -> None:
         """Serve the tenants on the terms of the book from now on, what waits included."""
-        self._terms.apply(self._fair, book, accounts, self.usage.caps)
-        self.slots.set_terms(book.at(Scope(self.name)).slots, book.service_hold(self.name))
+        self.terms.apply(self._fair, book, accounts, self.usage.caps)
+        self.slots.set_terms(self.terms.slots, book.service_hold(self.name))
         self.pump()
 
     def pump(self) -> None:

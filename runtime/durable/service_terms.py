@@ -7,21 +7,26 @@ from typing import Any
 
 import msgspec
 
+from runtime.core.caps import Caps, of_service, of_tenant
 from runtime.core.fair_share import FairShare
-from runtime.core.policy import EVERY_TENANT
+from runtime.core.policy import EVERY_TENANT, NOTHING_SET, Scope
 from runtime.core.policy_book import HOLDING, PolicyBook, Share
 from runtime.core.slot_account import SlotAccount
-from runtime.definition import ServiceDefinition
 
 
 class ServiceTerms:
-    """The terms of one service's tenants."""
+    """The terms of one service's tenants, with this process's parts of their caps."""
 
-    def __init__(self, definition: ServiceDefinition) -> None:
-        self._service = definition.name
-        self._cost = definition.slots_per_event
+    def __init__(self, service: str, caps: Caps) -> None:
+        self._service = service
+        self._caps = caps
         self._told: dict[str, Share] = {}
         self._default = Share()
+
+    @property
+    def slots(self) -> int | None:
+        """How many slots the service may fill here; None for as many as it was registered with."""
+        return self._caps.here(of_service(self._service))
 
     def apply(
         self,
@@ -30,38 +35,49 @@ class ServiceTerms:
         accounts: Mapping[str, SlotAccount],
         tier_caps: Mapping[str, int],
     ) -> None:
-        default = book.share(self._service, EVERY_TENANT)
+        default = self._share(book, EVERY_TENANT)
         if default != self._default:
             self._default = default
-            fair.set_default(default.weight, self._cap(default))
-        named = book.tenants() | tier_caps.keys()
-        for tenant in self._told.keys() - named:
-            self._tell(fair, tenant, Share())
-            fair.unset(tenant)
-            del self._told[tenant]
-        for tenant in named:
-            share = _within_tier(book.share(self._service, tenant), tier_caps.get(tenant))
-            if self._told.get(tenant) != share:
-                self._tell(fair, tenant, share)
-                self._told[tenant] = share
+            fair.set_default(default.weight, default.slots)
+        named = book.tenants() | tier_caps.keys() | self._caps.divided_tenants(self._service)
+        for tenant in named | self._told.keys():
+            self.apply_to(tenant, fair, book, tier_caps)
             if tenant in accounts:
                 fair.charge_to(tenant, accounts[tenant])
 
-    def _tell(self, fair: FairShare[Any], tenant: str, share: Share) -> None:
+    def apply_to(self, tenant: str, fair: FairShare[Any], book: PolicyBook, tier_caps: Mapping[str, int]) -> None:
+        """Tell the terms of one tenant."""
+        if self._has_own(tenant, book, tier_caps):
+            share = self._within_tier(self._share(book, tenant), tier_caps.get(tenant))
+            if self._told.get(tenant) != share:
+                self._tell(fair, tenant, share)
+                self._told[tenant] = share
+        elif tenant in self._told:
+            self._tell(fair, tenant, Share())
+            fair.unset(tenant)
+            del self._told[tenant]
+
+    def _has_own(self, tenant: str, book: PolicyBook, tier_caps: Mapping[str, int]) -> bool:
+        if tenant in tier_caps or tenant in book.throttled or self._caps.is_divided(of_tenant(tenant, self._service)):
+            return True
+        return book.at(Scope(None, tenant)) != NOTHING_SET or book.at(Scope(self._service, tenant)) != NOTHING_SET
+
+    def _share(self, book: PolicyBook, tenant: str) -> Share:
+        here = self._caps.here(of_tenant(tenant, self._service))
+        return msgspec.structs.replace(book.share(self._service, tenant), slots=here)
+
+    def _within_tier(self, share: Share, cap: int | None) -> Share:
+        """At least what one event needs, so that a tier slows a tenant down and never stops it."""
+        if cap is None or (share.slots is not None and share.slots <= cap):
+            return share
+        return msgspec.structs.replace(share, slots=max(cap, self._caps.unit(of_service(self._service))))
+
+    @staticmethod
+    def _tell(fair: FairShare[Any], tenant: str, share: Share) -> None:
         fair.set_weight(tenant, share.weight)
-        fair.set_cap(tenant, self._cap(share))
+        fair.set_cap(tenant, share.slots)
         for state in HOLDING:
             if state == share.hold:
                 fair.hold(tenant, state)
             else:
                 fair.release(tenant, state)
-
-    def _cap(self, share: Share) -> int | None:
-        """At least what one event needs, so that a cap slows a tenant down and never stops it."""
-        return None if share.slots is None else max(share.slots, self._cost)
-
-
-def _within_tier(share: Share, cap: int | None) -> Share:
-    if cap is None or (share.slots is not None and share.slots <= cap):
-        return share
-    return msgspec.structs.replace(share, slots=cap)

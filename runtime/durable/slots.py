@@ -89,7 +89,7 @@ class Slots:
 
         None stands for as many as the service was registered with.
         """
-        self._limit = self._registered if slots is None else max(1, slots // self._cost)
+        self._limit = self._registered if slots is None else slots // self._cost
         self._held = held
         self._count()
 

@@ -100,10 +100,20 @@ class TestCap:
         behind = next(each for each in share.tenants() if each.tenant == "a")
         assert behind.lag <= 1.0
 
-    @pytest.mark.parametrize("slots", [0, 2, -1])
+    @pytest.mark.parametrize("slots", [1, 2, -1, 10_000_000])
     def test_a_cap_that_lets_nothing_run_is_refused(self, slots: int) -> None:
         with pytest.raises(SpecError, match="slots"):
             share_of(cost=3).set_cap("a", slots)
+
+    def test_with_a_cap_of_0_nothing_is_started_until_it_is_raised(self) -> None:
+        share = share_of("a1", "b1")
+        share.set_cap("a", 0)
+        assert (names(take_all(share)), list(share.bound()), share.ready("a")) == (["b1"], ["a"], 1)
+        share.set_cap("a", 1)
+        assert names(take_all(share)) == ["a1"]
+        share.set_default(1.0, 0)
+        share.push("c", None, "c1")
+        assert take_all(share) == []
 
 
 class TestHold:
