@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.core.caps import Part
 from runtime.core.policy import Policy
 from runtime.store.policies import PolicyRecord
 from runtime.tenants import PolicyInForce, QuotaUse, Standing, TenantReport
@@ -62,6 +63,7 @@ class TenantJson(msgspec.Struct, frozen=True, kw_only=True):
     policies: list[PolicyJson]
     moves: list[MoveJson]
     quota: QuotaUse | None
+    slots: Part | None
 
 
 def version_json(record: PolicyRecord) -> VersionJson:
@@ -86,6 +88,7 @@ def tenant_json(report: TenantReport) -> TenantJson:
         policies=[policy_json(policy) for policy in report.policies],
         moves=[msgspec.convert(move, MoveJson, from_attributes=True, strict=False) for move in report.moves],
         quota=report.quota,
+        slots=report.slots,
     )
 
 

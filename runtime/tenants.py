@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from runtime.core.caps import Part
 from runtime.core.explanation import Explanation
 from runtime.core.fair_share_tenant import TenantShare
 from runtime.core.fair_usage import Move
@@ -21,6 +22,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     share: TenantShare
     cap: int | None
+    """How many slots it may fill in this process."""
+    deployment_cap: int | None
+    """How many in all processes, where this one has only a part of them."""
     holds: list[str]
     slots_part: float
     """Of the slots that the service fills, from 0 to 1."""
@@ -58,6 +62,8 @@ class TenantReport(msgspec.Struct, frozen=True, kw_only=True):
     moves: list[Move]
     """Between tiers of fair usage, the last ones of each service."""
     quota: QuotaUse | None
+    slots: Part | None = None
+    """What it may fill in this process of its slots over all services; None where that is all of them, or no number."""
 
 
 class TenantOperations(Protocol):

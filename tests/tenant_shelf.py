@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
+from runtime.core.caps import Part
 from runtime.core.explanation import Explanation, Reason
 from runtime.core.fair_share_tenant import TenantShare
 from runtime.core.policy import NOTHING_SET, Policy, Scope
@@ -27,6 +28,7 @@ STANDING = Standing(
     service="arrivals",
     share=SHARE,
     cap=4,
+    deployment_cap=10,
     holds=["paused"],
     slots_part=0.75,
     recent_part=0.9,
@@ -50,7 +52,12 @@ class TenantShelf:
         policies = [self._in_force(Scope(None, tenant))]
         standings = self.standings(service=None, tenant=tenant, limit=50)
         return TenantReport(
-            tenant=tenant, standings=standings, policies=policies, moves=[], quota=QuotaUse(250_000, 17)
+            tenant=tenant,
+            standings=standings,
+            policies=policies,
+            moves=[],
+            quota=QuotaUse(250_000, 17),
+            slots=Part(4, 12),
         )
 
     def policies(self) -> list[PolicyInForce]:

@@ -81,7 +81,7 @@ def _row(one: Standing) -> tuple[object, ...]:
         one.service,
         share.waiting,
         share.slots,
-        one.cap,
+        one.cap if one.deployment_cap is None else f"{one.cap} of {one.deployment_cap}",
         f"{share.weight:g}",
         lag,
         recent,
@@ -93,6 +93,8 @@ def _row(one: Standing) -> tuple[object, ...]:
 
 
 def _show_policies(found: TenantJson) -> None:
+    if found.slots is not None:
+        click.echo(f"\nover all services: {found.slots}")
     if found.quota is not None:
         click.echo(f"\ndaily quota: {found.quota.used:,} of {found.quota.quota:,} used")
     if found.policies:

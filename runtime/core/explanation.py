@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 from uuid import UUID
 
 import msgspec
 
+from runtime.core.caps import Part
 from runtime.core.fair_share_tenant import TenantShare
 from runtime.core.slot_account import NO_CAP
 
@@ -30,6 +31,10 @@ Cause = Literal[
 is not in the window of its tenant yet. hold: its tenant is paused, quarantined or broken off. key-order: an earlier
 event of its key is not done. quota: its tenant is throttled. recording: too many outcomes wait for the disk. turn:
 others are before it. flow-control: it was put at the back of the queue."""
+
+
+Level = Literal["tenant", "account", "service", "app"]
+"""What a cap is for: a tenant in the service, a tenant over all services, a service, the app."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +65,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     recording: bool = False
     slots: int = 1
     """How many events the service may run at once."""
+    parts: Mapping[Level, Part] = {}
+    """Caps of the deployment of which this process has only a part."""
     weight_part: float = 1.0
     """Its tenant's part of the weights of those."""
 
@@ -117,17 +124,22 @@ def _slot_reasons(facts: Facts) -> Iterator[Reason]:
     if filled + facts.slots_per_event > facts.cap:
         cause: Cause = "quota" if facts.throttled else "tenant-cap"
         why = "it is over its daily quota, and may fill" if facts.throttled else "its tenant may fill"
-        yield Reason(cause, f"{why} {facts.cap:,} slots, and fills {filled:,}")
+        yield Reason(cause, f"{why} {facts.cap:,} slots, and fills {filled:,}{_part(facts, 'tenant')}")
     if facts.account_full:
-        yield Reason("tenant-cap", "its tenant fills all the slots that it may fill over all services")
+        every = "its tenant fills all the slots that it may fill over all services"
+        yield Reason("tenant-cap", every + _part(facts, "account"))
     if facts.service_room <= 0:
-        yield Reason("service-slots", f"all {facts.slots:,} slots of the service are filled")
+        yield Reason("service-slots", f"all {facts.slots:,} slots of the service are filled{_part(facts, 'service')}")
     if not facts.process_room:
-        yield Reason("process-slots", "all slots of the process are filled")
+        yield Reason("process-slots", "all slots of the process are filled" + _part(facts, "app"))
     if facts.recording:
         yield Reason("recording", "so many outcomes wait for the disk that nothing is started")
     if facts.ahead and not facts.blocked_by_key:
         yield Reason("turn", f"{facts.ahead:,} events of its tenant are before it")
+
+
+def _part(facts: Facts, level: Level) -> str:
+    return f"; {facts.parts[level]}" if level in facts.parts else ""
 
 
 def expected_seconds(facts: Facts) -> float | None:

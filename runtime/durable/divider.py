@@ -18,7 +18,7 @@ LOGGER = logging.getLogger("postroom.portions")
 EXCHANGE_SECONDS = 0.25
 ATTEMPTS = 3
 """How often in a row it tries to state something before others do."""
-MOST_WANTED = 256
+MOST_WANTED = 128
 """Of so many limits a process asks for more than its part by shards, at most."""
 
 

@@ -7,11 +7,13 @@ from uuid import UUID
 
 import msgspec
 
-from runtime.core.explanation import Explanation, Facts, expected_seconds, reasons
+from runtime.core.caps import APP, Caps, Part, of_service, of_tenant
+from runtime.core.explanation import Explanation, Facts, Level, expected_seconds, reasons
 from runtime.core.lease import DEFAULT_SHARDS, shard_of
 from runtime.core.limits import Limits
 from runtime.core.policy import Policy, Scope
 from runtime.core.policy_book import PolicyBook
+from runtime.core.portions import Limit
 from runtime.core.recent_use import noisy_reason
 from runtime.core.slot_account import NO_CAP
 from runtime.durable.admission import require_name
@@ -50,7 +52,7 @@ class TenantDesk:
             standing
             for each in self._services()
             if service in {None, each.name}
-            for standing in _standings(each, tenant)
+            for standing in _standings(each, tenant, self._machinery.caps)
         ]
         found.sort(key=lambda one: (-one.share.waiting, -one.share.running, one.share.tenant, one.service))
         return found[:limit]
@@ -61,7 +63,12 @@ class TenantDesk:
         policies = [each for each in self.policies() if each.scope.tenant == tenant]
         standings = self.standings(service=None, tenant=tenant, limit=MAX_PAGE)
         return TenantReport(
-            tenant=tenant, standings=standings, policies=policies, moves=moves, quota=self._quota(tenant)
+            tenant=tenant,
+            standings=standings,
+            policies=policies,
+            moves=moves,
+            quota=self._quota(tenant),
+            slots=self._machinery.caps.part(of_tenant(tenant)),
         )
 
     def policies(self) -> list[PolicyInForce]:
@@ -119,7 +126,8 @@ class TenantDesk:
         shard = shard_of(event.tenant, event.key, DEFAULT_SHARDS, event.id)
         owned = facts.loaded or shard in self._machinery.backlog.shards
         throttled = event.tenant in self._book.throttled
-        return msgspec.structs.replace(facts, owned=owned, due_in=due_in, throttled=throttled)
+        parts = _parts(self._machinery.caps, event.service, event.tenant)
+        return msgspec.structs.replace(facts, owned=owned, due_in=due_in, throttled=throttled, parts=parts)
 
     def _services(self) -> Collection[Service]:
         return self._machinery.services.values()
@@ -141,7 +149,18 @@ def _require_person(by: str, reason: str | None) -> None:
         raise InvalidInputError("reason", f"has {len(reason)} characters; the limit is {MAX_REASON_CHARACTERS}")
 
 
-def _standings(service: Service, tenant: str | None) -> Iterator[Standing]:
+def _parts(caps: Caps, service: str, tenant: str) -> dict[Level, Part]:
+    limits: dict[Level, Limit] = {
+        "tenant": of_tenant(tenant, service),
+        "account": of_tenant(tenant),
+        "service": of_service(service),
+        "app": APP,
+    }
+    found = {level: caps.part(limit) for level, limit in limits.items()}
+    return {level: part for level, part in found.items() if part is not None}
+
+
+def _standings(service: Service, tenant: str | None, caps: Caps) -> Iterator[Standing]:
     fair, filled = service.fair, service.slots.filled * service.definition.slots_per_event
     shares = [share for share in fair.tenants() if share.waiting or share.running or share.used_seconds]
     waiting = sum(share.waiting > 0 for share in shares)
@@ -150,10 +169,12 @@ def _standings(service: Service, tenant: str | None) -> Iterator[Standing]:
             continue
         terms, part = fair.terms(share.tenant), service.usage.recent.part(share.tenant)
         others = waiting - (share.waiting > 0)
+        cap_part = caps.part(of_tenant(share.tenant, service.name))
         yield Standing(
             service=service.name,
             share=share,
             cap=None if terms.cap == NO_CAP else terms.cap,
+            deployment_cap=None if cap_part is None else cap_part.of,
             holds=sorted(terms.holds),
             slots_part=share.slots / filled if filled else 0.0,
             recent_part=part,

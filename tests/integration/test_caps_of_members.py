@@ -14,6 +14,8 @@ import pytest
 
 from actors import Actor
 from runtime import App, Enqueue, Running
+from runtime.core.caps import Part
+from runtime.core.lease import shard_of
 from runtime.core.policy import Policy, Scope
 from runtime.errors import LimitError
 from runtime.store.postgres.pool import Connection
@@ -112,6 +114,10 @@ async def test_a_cap_of_a_tenant_holds_over_three_processes_and_all_of_it_is_use
         await fill(apps[0], "acme", 100)
         await until(lambda: deployment.running["tenant acme"] == 7)
         assert all(deployment.running[f"process {name}"] for name in ("one", "two", "three"))
+        await until(lambda: set(running[0].portions.parts.values()) == {2})
+        report = running[0].operations.tenants.report("acme")
+        assert report.slots == Part(2, 7)
+        assert report.standings[0].deployment_cap is None, "this cap is not within one service"
         deployment.gate.set()
         await running[0].wait_idle("work")
     assert deployment.by.total() == 100
@@ -153,6 +159,26 @@ async def test_a_tenant_alone_fills_its_whole_cap_though_all_its_work_lies_in_on
         await running[0].wait_idle("work")
         await until(lambda: not running[0].portions.parts)
         assert running[0].portions.shards == 32
+
+
+async def test_an_explanation_names_this_processs_part(deployment: Deployment, database: Server) -> None:
+    apps = [deployment.app(name) for name in ("one", "two")]
+    for app in apps:
+        app.tenant("acme", service="work", slots=4)
+    async with members(database, *apps) as running:
+        deployment.gate.clear()
+        ids = [await apps[0].enqueue("work", Job(), tenant="acme") for _ in range(30)]
+        await until(lambda: all(set(each.portions.parts.values()) == {2} for each in running))
+        await until(lambda: deployment.running["tenant acme"] == 4)
+        own = running[0].backlog
+        waiting = [one for one in ids if shard_of("acme", None, own.count, one) in own.shards][-1]
+        explained = await running[0].operations.tenants.explain(waiting)
+        said = "its tenant may fill 2 slots, and fills 2; 2 of the deployment's 4 slots are this process's part"
+        assert said in [reason.detail for reason in explained.reasons]
+        [standing] = running[0].operations.tenants.standings(service="work", tenant="acme", limit=1)
+        assert (standing.cap, standing.deployment_cap) == (2, 4)
+        deployment.gate.set()
+        await running[0].wait_idle("work")
 
 
 async def test_one_slot_of_the_deployment_goes_round_among_processes(deployment: Deployment, database: Server) -> None:
