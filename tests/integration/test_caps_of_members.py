@@ -246,6 +246,21 @@ async def test_a_cap_that_is_set_while_all_run_holds_when_what_ran_has_ended(
         await running[0].wait_idle("work")
 
 
+async def test_a_process_that_is_alone_states_once_that_all_is_its_own(
+    deployment: Deployment, database: Server, admin: Connection
+) -> None:
+    app = deployment.app("one")
+    app.tenant("acme", slots=2)
+    app.limits("work", slots=3, rate=1e6)
+    async with run(app, database) as running:
+        for _ in range(3):
+            await fill(app, "acme", 20)
+            await running.wait_idle("work")
+            await running.divider.exchange()
+        assert running.portions.whole
+        assert await admin.fetchval("SELECT version FROM postroom.portion_version") == 1
+
+
 async def test_a_rate_holds_over_processes_and_goes_to_where_it_is_asked(
     deployment: Deployment, database: Server
 ) -> None:
