@@ -124,22 +124,6 @@ class TestCaps:
             assert slots(running) == {"acme": 5, "bee": 2}
             await finish(running)
 
-    async def test_the_slots_of_a_service_are_raised_and_lowered_while_it_runs(self, database: Server) -> None:
-        app = app_of(slots=2)
-        async with run(app, database) as running:
-            await fill(app, "acme", 12)
-            assert slots(running) == {"acme": 2}
-            await set_policy(running, Scope("work"), Policy(slots=5))
-            assert slots(running) == {"acme": 5}
-            await set_policy(running, Scope("work"), Policy(), "slots")
-            assert slots(running) == {"acme": 5}
-            await finish(running)
-            assert Worker.most == 5
-            Worker.gate.clear()
-            await fill(app, "acme", 4)
-            assert slots(running) == {"acme": 2}
-            await finish(running)
-
 
 class TestStates:
     async def test_a_tenant_is_paused_and_resumed_with_its_backlog(self, database: Server) -> None:

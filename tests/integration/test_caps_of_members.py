@@ -14,7 +14,7 @@ import pytest
 
 from actors import Actor
 from runtime import App, Enqueue, Running
-from runtime.core.caps import Part
+from runtime.core.caps import Part, of_tenant
 from runtime.core.lease import shard_of
 from runtime.core.policy import Policy, Scope
 from runtime.errors import LimitError
@@ -114,9 +114,9 @@ async def test_a_cap_of_a_tenant_holds_over_three_processes_and_all_of_it_is_use
         await fill(apps[0], "acme", 100)
         await until(lambda: deployment.running["tenant acme"] == 7)
         assert all(deployment.running[f"process {name}"] for name in ("one", "two", "three"))
-        await until(lambda: set(running[0].portions.parts.values()) == {2})
+        await until(lambda: sorted(each.portions.parts.get(of_tenant("acme"), 0) for each in running) == [2, 2, 3])
         report = running[0].operations.tenants.report("acme")
-        assert report.slots == Part(2, 7)
+        assert report.slots == Part(running[0].portions.parts[of_tenant("acme")], 7)
         assert report.standings[0].deployment_cap is None, "this cap is not within one service"
         deployment.gate.set()
         await running[0].wait_idle("work")
@@ -244,6 +244,27 @@ async def test_a_cap_that_is_set_while_all_run_holds_when_what_ran_has_ended(
         await running[1].policies.change(Scope("work"), Policy(slots=30), by="ann")
         deployment.caps["app"] = 30
         await running[0].wait_idle("work")
+
+
+async def test_the_slots_of_a_service_are_raised_above_those_it_has_and_lowered_while_it_runs(
+    deployment: Deployment, database: Server
+) -> None:
+    app = deployment.app("one", slots=2)
+    async with members(database, app) as [running]:
+        deployment.gate.clear()
+        await fill(app, "acme", 12)
+        await until(lambda: deployment.running["app"] == 2)
+        await running.policies.change(Scope("work"), Policy(slots=5), by="ann")
+        await until(lambda: deployment.running["app"] == 5)
+        await running.policies.change(Scope("work"), Policy(), ("slots",), by="ann")
+        assert deployment.running["app"] == 5, "what runs goes on"
+        deployment.gate.set()
+        await running.wait_idle("work")
+        deployment.gate.clear()
+        await fill(app, "acme", 4)
+        await until(lambda: deployment.running["app"] == 2)
+        deployment.gate.set()
+        await running.wait_idle("work")
 
 
 async def test_a_process_that_is_alone_states_once_that_all_is_its_own(
