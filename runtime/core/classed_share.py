@@ -61,6 +61,8 @@ class ClassedShare(ClassedTerms[E]):
 
     def push(self, tenant: str, key: str | None, entry: E) -> None:
         work_class = self._classifier.class_of(entry)
+        if self._cap(tenant) < self._cost:
+            self._look_at_cap(tenant)
         if key is not None and (
             (tenant, key) in self._mixed or self._class_of_key(tenant, key) not in {None, work_class}
         ):

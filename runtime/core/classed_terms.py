@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic
 
 import msgspec
@@ -44,7 +44,7 @@ class ClassedTerms(Generic[E]):
         self._default_cap = NO_CAP if slots is None else slots
         for share in self._shares:
             share.set_default(weight, None)
-        for tenant in list(self._filled):
+        for tenant in self._at_cap | {each.tenant for share in self._shares for each in share.tenants()}:
             self._look_at_cap(tenant)
 
     def unset(self, tenant: str) -> None:
@@ -71,6 +71,12 @@ class ClassedTerms(Generic[E]):
 
     def account_full(self, tenant: str) -> bool:
         return self._shares[0].account_full(tenant)
+
+    def bound(self) -> Iterator[str]:
+        return iter({tenant for share in self._shares for tenant in share.bound()})
+
+    def ready(self, tenant: str) -> int:
+        return sum(share.ready(tenant) for share in self._shares)
 
     def _cap(self, tenant: str) -> int:
         return self._caps.get(tenant, self._default_cap)
