@@ -22,6 +22,7 @@ ONLY_IN = {
     "aiohttp": ("runtime.http", "tests"),
     "asyncpg": ("runtime.store.postgres", "tests"),
     "click": ("runtime.cli", "sagas.cli", "bench", "tests"),
+    "cronsim": ("runtime.core.cron", "tests"),
     "jmespath": ("sagas.expressions", "sagas.functions", "sagas.quick", "sagas.shapes", "tests"),
 }
 """Libraries that stay at one edge."""
