@@ -20,15 +20,18 @@ from actors.supervisor_ref import SupervisorRef
 from actors.tree import SupervisorSpec, check_tree
 from runtime.collector import fewer_collections
 from runtime.configuration import with_file
+from runtime.core.names import NAME
 from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
 from runtime.core.profile import FAIR, SchedulingProfile, profile_of
-from runtime.definition import NAME, ServiceDefinition
+from runtime.core.schedule import Overlap, Schedule
+from runtime.definition import ServiceDefinition
 from runtime.durable.outbox import posted_of
 from runtime.errors import InvalidInputError, RuntimeFaultError
 from runtime.extension import Extension
 from runtime.job import Job
 from runtime.parts import PART_NAMES
 from runtime.running import Running
+from runtime.scheduling import declared
 from runtime.settings import Settings
 from runtime.store.outbox import SqlConnection
 from runtime.store.port import AppStore
@@ -67,6 +70,7 @@ class App:
         self._extensions: list[Extension] = []
         self._policies: dict[Scope, Policy] = {}
         self._profile = FAIR
+        self._schedules: dict[tuple[str, str], Schedule] = {}
         self._running: Running | None = None
 
     @property
@@ -125,6 +129,45 @@ class App:
         """
         self._set(Scope(service, name), settings)
 
+    def schedule(
+        self,
+        name: str,
+        *,
+        cron: str,
+        to: str | ServiceDefinition,
+        message: Message,
+        tenant: str,
+        timezone: str = "UTC",
+        key: str | None = None,
+        overlap: Overlap = "skip",
+        catch_up_seconds: float | None = None,
+    ) -> Schedule:
+        """Have a message go to a service, declared before, at each moment of a cron expression.
+
+        `cron` has five fields, as in `*/5 * * * *`: a minute is the shortest step. See `runtime.core.schedule.Schedule`
+        for the fields. A tenant's schedules have names of their own. The schedule is the code's: while the app runs,
+        people can pause it, and not change it; it goes when the code declares it no more.
+
+        Raises:
+            SpecError: a field is wrong, the service does not take the message, or the tenant has one of that name.
+        """
+        schedule = declared(
+            self._services,
+            name,
+            to=to,
+            message=message,
+            tenant=tenant,
+            cron=cron,
+            timezone=timezone,
+            key=key,
+            overlap=overlap,
+            catch_up_seconds=catch_up_seconds,
+        )
+        if (tenant, name) in self._schedules:
+            raise SpecError("name", f"{tenant} has a schedule {name!r} already")
+        self._schedules[tenant, name] = schedule
+        return schedule
+
     def profile(self, profile: str | SchedulingProfile) -> None:
         """Choose the rules beside fair share: `fair`, which is the default, `salesforce`, or some of one's own.
 
@@ -168,6 +211,7 @@ class App:
             configuration=with_file(self._profile, self._policies, settings.config, self._services),
             trees=self._trees,
             extensions=self._extensions,
+            schedules=tuple(self._schedules.values()),
             store=store,
             clock=clock,
         )

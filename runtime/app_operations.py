@@ -16,6 +16,7 @@ from runtime.errors import InvalidInputError
 from runtime.job_operations import JobOperations
 from runtime.operations import MAX_PAGE, Readiness, Receipt, ServiceInfo
 from runtime.replay_office import ReplayOffice, ReplayOperations
+from runtime.schedule_operations import ScheduleOperations
 from runtime.service_operations import ServiceOperations
 from runtime.store.membership import Member
 from runtime.tenants import TenantOperations
@@ -49,6 +50,7 @@ class AppOperations(DeadLetterOffice):
             limit=running.settings.max_replay,
             wake=running.replays.wake,
         )
+        self.schedules: ScheduleOperations = running.schedule_desk
         self.desk: ServiceOperations = ServiceDesk(machinery.services, running.store, running.clock)
         self.tenants: TenantOperations = TenantDesk(
             machinery, running.policies, running.book, running.limits, self.jobs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,9 +16,9 @@ from actors.message import DYNAMIC, Message, message_name
 from actors.spec import Breaker, Metadata, RetryPolicy, Supervision, require_positive
 from actors.state import state_of
 from runtime.cells.routing import Routing
+from runtime.core.names import NAME
 from runtime.store.records import Event
 
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 DEFAULT_SLOTS = 16
 DEFAULT_INSTANCES = 10_000
 DEFAULT_MAX_STATE_BYTES = 256 * 1024

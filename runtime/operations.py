@@ -13,6 +13,7 @@ from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.job_operations import JobOperations
 from runtime.replay_office import ReplayOperations
+from runtime.schedule_operations import ScheduleOperations
 from runtime.service_operations import ServiceOperations
 from runtime.store.membership import Member
 from runtime.store.records import DeadLetterFilter, DeadLetterView
@@ -91,6 +92,9 @@ class Operations(DeadLetterOperations, Protocol):
 
     @property
     def replays(self) -> ReplayOperations: ...
+
+    @property
+    def schedules(self) -> ScheduleOperations: ...
 
     @property
     def tenants(self) -> TenantOperations: ...

@@ -37,7 +37,7 @@ PART_NAMES = frozenset(
             "watermarks",
             "suspects",
         ),
-        *("pulse", "policies", "portions", "services", "extensions", "members", "moves", "http"),
+        *("pulse", "policies", "portions", "services", "extensions", "schedules", "members", "moves", "http"),
     )
 )
 """Names of the runtime's own parts."""

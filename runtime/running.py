@@ -21,6 +21,7 @@ from runtime.core.caps import Caps
 from runtime.core.limits import Limits
 from runtime.core.policy_book import PolicyBook
 from runtime.core.portions import Portions
+from runtime.core.schedule import Schedule
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
 from runtime.durable.aborts import Aborts
@@ -37,6 +38,8 @@ from runtime.durable.policy_keeper import PolicyKeeper
 from runtime.durable.pulse import Pulse
 from runtime.durable.replays import Replays
 from runtime.durable.retention import Retention
+from runtime.durable.schedule_desk import ScheduleDesk
+from runtime.durable.schedules import Schedules
 from runtime.durable.service import Service
 from runtime.embedded import SharedServer
 from runtime.errors import AppStoppedError, LeaseLostError, ResultNotKeptError, ServerEndedError
@@ -65,9 +68,9 @@ class Running:
 
     The tree: `postgres` (embedded server only), `store`, `retention`, `journal`, `delays`, `aborts`, `replays`,
     `outbox`, `refill`, `watermarks`, `suspects`, `pulse`, `policies`, `portions`, the app's own trees, `services`,
-    `extensions` (where there are any), `members`, `moves`, `http`. Children start in this order and stop in the
-    reverse, so that services find everything they need, shards go to others before their services stop, and what is
-    still to be recorded is written before the store closes.
+    `extensions` (where there are any), `schedules`, `members`, `moves`, `http`. Children start in this order and stop
+    in the reverse, so that services find everything they need, shards go to others before their services stop, and what
+    is still to be recorded is written before the store closes.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Running:
         configuration: Configuration = NOT_CONFIGURED,
         trees: Sequence[SupervisorSpec] = (),
         extensions: Sequence[Extension] = (),
+        schedules: Sequence[Schedule] = (),
         store: AppStore | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -137,6 +141,9 @@ class Running:
         )
         self.aborts = Aborts(self.machinery)
         self.replays = Replays(self.machinery)
+        self._declared_schedules = schedules
+        self.schedules = Schedules(self.machinery)
+        self.schedule_desk = ScheduleDesk(self.store.schedules, self.admission, self.clock, most=settings.max_schedules)
         self.operations: Operations = AppOperations(self)
         self._http = self._build_http()
         self._root = Supervisor(
@@ -339,6 +346,7 @@ class Running:
         yield self._supervisor
         if self._extensions:
             yield Part("extensions", clock=self.clock, opening=self._start_extensions)
+        yield Part("schedules", clock=self.clock, opening=self._declare_schedules, work=self.schedules.run)
         yield Part("members", clock=self.clock, work=self.membership.run, detail=self.membership.detail)
         yield Part("moves", clock=self.clock, work=self.membership.run_moves, draining=self.membership.leave)
         if (http := self._http) is not None:
@@ -347,6 +355,9 @@ class Running:
     async def _start_extensions(self) -> None:
         for extension in self._extensions:
             await extension.started(self)
+
+    async def _declare_schedules(self) -> None:
+        await self.schedule_desk.declare(self._declared_schedules, by=self.name)
 
     async def _tell_limits(self) -> None:
         settings = self.settings

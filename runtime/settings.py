@@ -25,6 +25,7 @@ DEFAULT_MAX_DEPTH = 1000
 DEFAULT_MAX_REENQUEUES = 5
 DEFAULT_MAX_REPLAY = 1000
 DEFAULT_MAX_CALLOUTS = 3
+DEFAULT_MAX_SCHEDULES = 100
 DEFAULT_MAX_CALLOUT_ROUNDS = 3
 DEFAULT_CALLOUT_SECONDS = 120.0
 DEFAULT_MAX_WAITING_CALLOUTS = 10_000
@@ -38,6 +39,7 @@ POSITIVE = (
     "max_payload_bytes",
     "max_delay_seconds",
     "max_replay",
+    "max_schedules",
     "max_result_bytes",
     "window",
     "retention_days",
@@ -71,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often in a row finalizers may enqueue a job again that failed."""
     max_replay: int = DEFAULT_MAX_REPLAY
     """How many events a replay by filter may match without being confirmed."""
+    max_schedules: int = DEFAULT_MAX_SCHEDULES
+    """How many schedules a tenant may have."""
     max_result_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
     """How large what a handler returns may be, where it is kept or told to a finalizer."""
     max_callouts: int = DEFAULT_MAX_CALLOUTS

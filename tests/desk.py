@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from actors.actor import Actor
 from actors.children import Exit
 from actors.job import Finalizer, Signature
 from actors.spec import Metadata
@@ -13,6 +14,10 @@ from actors.supervisor_ref import SupervisorRef
 from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessages, DeadMessagesFound
 from runtime.clock import SystemClock
+from runtime.definition import ServiceDefinition
+from runtime.durable.admission import Admission, limits_of
+from runtime.durable.ids import IdSource
+from runtime.durable.schedule_desk import ScheduleDesk
 from runtime.durable.service_desk import ServiceDesk
 from runtime.errors import (
     ConflictError,
@@ -23,6 +28,7 @@ from runtime.errors import (
     UnknownServiceError,
 )
 from runtime.operations import Readiness, Receipt, ServiceInfo
+from runtime.settings import Settings
 from runtime.store.job_records import JobFilter, JobPage, JobView
 from runtime.store.membership import Member
 from runtime.store.memory import MemoryStore
@@ -118,6 +124,7 @@ class Desk:
         self.replays = NoReplays()
         self.tenants = TenantShelf()
         self.desk = ServiceDesk({}, MemoryStore(), SystemClock())
+        self.schedules = ScheduleDesk(MemoryStore().schedules, admission(), SystemClock(), most=100)
         self.dead = DeadMessages()
         self.letters = {letter.event.id: letter for letter in map(make_letter, range(1, dead_letters + 1))}
 
@@ -242,6 +249,16 @@ class Desk:
     def _require_store(self) -> None:
         if self.unavailable:
             raise StoreUnavailableError("the app is stopping")
+
+
+class Arrivals(Actor):
+    def arrived(self, flight: Flight) -> None: ...
+
+
+def admission() -> Admission:
+    services = {"arrivals": ServiceDefinition(name="arrivals", actor=Arrivals)}
+    clock = SystemClock()
+    return Admission(services, limits_of(Settings()), ids=IdSource(clock.now), clock=clock)
 
 
 def no_supervisor(path: str) -> SupervisorRef:

@@ -27,6 +27,7 @@ from runtime.errors import (
 from runtime.job_views import JobJson, JobPageJson, JobResultJson
 from runtime.member_views import MembersJson
 from runtime.replay_views import MatchedJson, ReplayJson
+from runtime.schedule_views import MomentsJson, ScheduleJson, SchedulesJson
 from runtime.service_views import BreakersJson, ResumedJson, StateJson
 from runtime.store.records import DeadLetterFilter
 from runtime.tenant_views import HistoryJson, PolicyJson, StandingsJson, TenantJson
@@ -135,6 +136,29 @@ class Client:
         body = {"version": version, "by": by, "reason": reason}
         return self._ask("POST", "/v1/policies/restore", PolicyJson, body)
 
+    def schedules(self, **which: object) -> SchedulesJson:
+        """As `jobs`."""
+        return self._ask("GET", f"/v1/schedules?{_query(which)}", SchedulesJson)
+
+    def schedule(self, tenant: str, name: str) -> ScheduleJson:
+        """Raises NotFoundError."""
+        return self._ask("GET", _schedule(tenant, name), ScheduleJson)
+
+    def put_schedule(self, tenant: str, name: str, body: dict[str, object]) -> ScheduleJson:
+        """Raises ConflictError, InvalidInputError."""
+        return self._ask("PUT", _schedule(tenant, name), ScheduleJson, body)
+
+    def delete_schedule(self, tenant: str, name: str, **why: object) -> ScheduleJson:
+        """Raises ConflictError, NotFoundError."""
+        return self._ask("DELETE", f"{_schedule(tenant, name)}?{_query(why)}", ScheduleJson)
+
+    def change_schedule(self, verb: str, tenant: str, name: str, body: dict[str, object]) -> ScheduleJson:
+        """Pause or resume it. Raises NotFoundError."""
+        return self._ask("POST", f"{_schedule(tenant, name)}/{verb}", ScheduleJson, body)
+
+    def moments(self, tenant: str, name: str, limit: int) -> MomentsJson:
+        return self._ask("GET", f"{_schedule(tenant, name)}/moments?limit={limit}", MomentsJson)
+
     def explain(self, event_id: UUID) -> Explanation:
         return self._ask("GET", f"/v1/events/{event_id}/explain", Explanation)
 
@@ -203,6 +227,10 @@ class Client:
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise ClientError(f"cannot reach http://{self._netloc}: {_reason(error)}") from error
+
+
+def _schedule(tenant: str, name: str) -> str:
+    return f"/v1/schedules/{urllib.parse.quote(tenant, safe='')}/{urllib.parse.quote(name, safe='')}"
 
 
 def _query(which: dict[str, object]) -> str:

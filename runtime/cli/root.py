@@ -20,6 +20,7 @@ from runtime.cli.members import members
 from runtime.cli.output import examples, printable
 from runtime.cli.replay import replay
 from runtime.cli.run import run
+from runtime.cli.schedules import schedules
 from runtime.cli.send import send
 from runtime.cli.services import services
 from runtime.cli.state import state
@@ -37,6 +38,7 @@ OWN_COMMANDS: tuple[click.Command, ...] = (
     jobs,
     explain,
     tenants,
+    schedules,
     breakers,
     state,
     audit,

@@ -37,13 +37,13 @@ class Cron:
     """An expression in a time zone. A zone is that of the IANA database, such as `Europe/Athens`, or `UTC`.
 
     Raises:
-        SpecError: `cron` or `time_zone`, with what is wrong.
+        SpecError: `cron` or `timezone`, with what is wrong.
     """
 
     __slots__ = ("_text", "_zone")
 
-    def __init__(self, text: str, time_zone: str) -> None:
-        self._zone = _zone(time_zone)
+    def __init__(self, text: str, timezone: str) -> None:
+        self._zone = _zone(timezone)
         self._text = _expression(text)
 
     def after(self, moment: float) -> float | None:
@@ -83,7 +83,7 @@ def _zone(name: str) -> tzinfo:
     except (KeyError, ValueError, OSError):
         pass
     raise SpecError(
-        "time_zone", f"{name!r} is none that this machine knows; it needs the system's zones or the package tzdata"
+        "timezone", f"{name!r} is none that this machine knows; it needs the system's zones or the package tzdata"
     )
 
 

@@ -27,6 +27,8 @@ POINTS = (
     "outbox.after_commit",
     "replays.before_commit",
     "replays.after_commit",
+    "schedules.before_commit",
+    "schedules.after_commit",
     "watermarks.before_save",
     "watermarks.after_save",
 )

@@ -13,6 +13,7 @@ from runtime.http.members import MEMBER_ROUTES
 from runtime.http.replays import REPLAY_ROUTES
 from runtime.http.requests import DeadLetterQuery, DiscardBody, EventBody, ReplayBody, decode_id
 from runtime.http.route import Call, Route
+from runtime.http.schedules import SCHEDULE_ROUTES
 from runtime.http.services import SERVICE_ROUTES
 from runtime.http.tenants import TENANT_ROUTES
 from runtime.http.trees import TREE_ROUTES
@@ -166,6 +167,7 @@ ROUTES = (
     ),
     *DEAD_MESSAGE_ROUTES,
     *TENANT_ROUTES,
+    *SCHEDULE_ROUTES,
     *SERVICE_ROUTES,
     *JOB_ROUTES,
     *AUDIT_ROUTES,

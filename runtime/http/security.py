@@ -14,7 +14,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse requests that a foreign page could have made a browser send.
 
     A page may point a name of its own at 127.0.0.1 (DNS rebinding), but then the Host header carries that name. A page
-    may also post a form anywhere, but a browser asks first before it posts JSON, and gets no permission here.
+    may also post a form anywhere, but a browser asks first before it posts JSON, or uses another method, and gets no
+    permission here.
     """
     netloc = request.headers.get("Host", "")
     if not is_loopback(host_of(netloc)):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -13,7 +12,6 @@ from actors.database import Database
 from runtime.core.lease import Lease
 from runtime.errors import (
     ConflictError,
-    DatabaseUseError,
     NotFoundError,
     StoreUnavailableError,
 )
@@ -27,6 +25,8 @@ from runtime.store.memory_members import shard_in
 from runtime.store.memory_outbox import MemoryOutbox
 from runtime.store.memory_policies import MemoryPolicies
 from runtime.store.memory_replays import MemoryReplays
+from runtime.store.memory_schedules import MemorySchedules
+from runtime.store.no_database import NoDatabase
 from runtime.store.places import has_all_events, own_places
 from runtime.store.records import (
     Attempt,
@@ -42,28 +42,6 @@ from runtime.store.records import (
     StateFilter,
     StoredState,
 )
-
-
-class NoDatabase:
-    """`self.db` where there is none."""
-
-    async def execute(self, sql: str, *args: Any) -> str:
-        return self._refuse(sql, args)
-
-    async def executemany(self, sql: str, args: Iterable[Sequence[Any]]) -> None:
-        self._refuse(sql, args)
-
-    async def fetch(self, sql: str, *args: Any) -> NoReturn:
-        self._refuse(sql, args)
-
-    async def fetchrow(self, sql: str, *args: Any) -> NoReturn:
-        self._refuse(sql, args)
-
-    async def fetchval(self, sql: str, *args: Any) -> NoReturn:
-        self._refuse(sql, args)
-
-    def _refuse(self, _sql: str, _args: object) -> NoReturn:
-        raise DatabaseUseError("the in-memory store has no database: run a service that uses self.db on PostgreSQL")
 
 
 class MemoryUnitOfWork:
@@ -119,6 +97,10 @@ class MemoryStore:
     @property
     def replays(self) -> MemoryReplays:
         return MemoryReplays(self._opened())
+
+    @property
+    def schedules(self) -> MemorySchedules:
+        return self._database.schedules
 
     @property
     def outbox(self) -> MemoryOutbox:

@@ -21,6 +21,7 @@ from runtime.store.memory_members import MemoryMembers, shard_in
 from runtime.store.memory_outbox import MemoryOutbox
 from runtime.store.memory_policies import MemoryPolicies
 from runtime.store.memory_portions import MemoryPortions
+from runtime.store.memory_schedules import MemorySchedules
 from runtime.store.records import (
     Batch,
     Claim,
@@ -36,6 +37,7 @@ from runtime.store.records import (
     StoredState,
 )
 from runtime.store.replays import ReplayRequest
+from runtime.store.schedules import Run
 
 Name = tuple[UUID, int]
 """An event's id and attempt."""
@@ -81,6 +83,7 @@ class MemoryDatabase:
         self._due: list[tuple[float, Name]] = []
         self.audit = MemoryAudit()
         self.outbox = MemoryOutbox()
+        self.schedules = MemorySchedules(self.audit, self._is_unended)
         self.policies = MemoryPolicies(self._waiting, self.outbox, self.audit, MemoryPortions(self.members.names))
         self.replays: dict[UUID, ReplayRequest] = {}
         self.abort_orders: dict[UUID, AbortOrder] = {}
@@ -90,6 +93,7 @@ class MemoryDatabase:
         lease = self.members.enter(lease)
         if batch.extras is not None:
             self.outbox.require(batch.extras.taken)
+            self.schedules.require(batch.extras.schedules)
         ended = [outcome.seq for outcome in batch.outcomes]
         if len(set(ended)) < len(ended) or any(seq in self.outcomes for seq in ended):
             raise ConflictError("an entry of the batch already has its outcome; nothing was written")
@@ -139,6 +143,7 @@ class MemoryDatabase:
             self._holds.pop(seq, None)
         self.audit.add(extras.audits)
         self.outbox.take(extras.taken)
+        self.schedules.advance(extras.schedules)
         for step in extras.replays:
             self._advance_replay(step)
         for job in extras.aborted:
@@ -267,6 +272,12 @@ class MemoryDatabase:
         for queue in self.queues.values():
             if scope.service in {None, queue.service} and scope.tenant in {None, queue.tenant}:
                 yield sum(entry.seq not in self.outcomes for entry in queue.after(queue.watermark))
+
+    def _is_unended(self, run: Run) -> bool:
+        if self.delayed_of(run.id) or any(entry.seq not in self.outcomes for entry in self._attempts.get(run.id, ())):
+            return True
+        state = None if run.key is None else self.states.get((run.service, run.tenant, run.key))
+        return state is not None and state.label is not None and not state.ended
 
     def _append(self, events: Sequence[Event]) -> list[Entry]:
         entries = []

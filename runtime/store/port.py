@@ -26,6 +26,7 @@ from runtime.store.records import (
     StoredState,
 )
 from runtime.store.replays import ReplayStore
+from runtime.store.schedules import ScheduleStore
 
 
 class UnitOfWork(Protocol):
@@ -105,6 +106,9 @@ class Store(Protocol):
 
     @property
     def replays(self) -> ReplayStore: ...
+
+    @property
+    def schedules(self) -> ScheduleStore: ...
 
     async def open(self) -> None:
         """Connect, check the server's version and bring the schema up to date. Safe to call again."""

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from runtime.core.schedule_standing import Standing
 from runtime.store.audit import AuditEntry
 
 
@@ -153,6 +154,15 @@ class ReplayStep(msgspec.Struct, frozen=True, gc=False):
     finished_at: float | None
 
 
+class ScheduleStep(msgspec.Struct, frozen=True, gc=False):
+    """Where a tenant's schedule stands after a look at it, if it still has the revision that was looked at."""
+
+    tenant: str
+    name: str
+    revision: int
+    standing: Standing
+
+
 class Hold(msgspec.Struct, frozen=True, gc=False):
     """An entry of the log that failed and keeps its place: from `due_at` on, `attempt` may start."""
 
@@ -181,6 +191,8 @@ class Extras(msgspec.Struct):
     """Jobs whose orders to abort are carried out, and forgotten."""
     taken: list[int] = msgspec.field(default_factory=list)
     """Places in the outbox that are taken out. Another writer may have been faster: then nothing is written."""
+    schedules: list[ScheduleStep] = msgspec.field(default_factory=list)
+    """Should one of them have changed, nothing is written."""
     audits: list[AuditEntry] = msgspec.field(default_factory=list)
     claims: list[Claim] = msgspec.field(default_factory=list)
     """Of events and delayed events of the batch. These alone are written first, as the rest depends on them."""

@@ -65,7 +65,7 @@ class Kit:
         await self.idle()
 
     async def _next_due(self) -> float | None:
-        dues = [await self.running.store.next_due()]
+        dues = [await self.running.store.next_due(), await self.running.store.schedules.next_look()]
         dues += [service.next_try for service in self.running.machinery.services.values()]
         return min((due for due in dues if due is not None), default=None)
 
@@ -88,7 +88,7 @@ class Kit:
         if due is not None and due <= self.clock.now():
             machinery.delays.look()
             return False
-        return True
+        return not await self.running.schedules.fire_due()
 
 
 @contextlib.asynccontextmanager

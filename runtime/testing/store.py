@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runtime.store.memory import MemoryStore, NoDatabase
+from runtime.store.memory import MemoryStore
 from runtime.store.memory_database import MemoryDatabase
+from runtime.store.no_database import NoDatabase
 
 
 class NoTables(NoDatabase):

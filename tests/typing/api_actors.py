@@ -260,6 +260,7 @@ SETTINGS = Settings(
     callout_seconds=120.0,
     max_waiting_callouts=10_000,
     max_replay=10,
+    max_schedules=10,
     lease_seconds=10.0,
     pulse_seconds=0.1,
     database_wait_seconds=60.0,

@@ -34,6 +34,17 @@ app.service(
     breaker=Breaker(window=50, ratio=0.8, pause_seconds=10.0, max_pause_seconds=60.0),
 )
 services: Mapping[str, ServiceDefinition] = app.services
+app.schedule(
+    "nightly",
+    cron="0 3 * * *",
+    timezone="Europe/Athens",
+    to="answers",
+    message=Ask("a"),
+    tenant="acme",
+    key="{moment}",
+    overlap="queue",
+    catch_up_seconds=60.0,
+)
 app.profile("salesforce")
 app.limits("answers", backlog=10)
 

@@ -83,11 +83,11 @@ def test_the_newest_moment_of_ten_years_of_minutes_is_found() -> None:
         ("@reboot", "UTC", "cron: '@reboot' is none of @yearly"),
         ("*/0 * * * *", "UTC", "cron: .* bad minute"),
         ("0 " * 150, "UTC", "cron: has 300 characters; the limit is 200"),
-        ("@daily", "Europe/Atlantis", "time_zone: 'Europe/Atlantis' is none that this machine knows"),
-        ("@daily", "../etc/passwd", "time_zone: "),
-        ("@daily", "", "time_zone: "),
-        ("@daily", "Europe", "time_zone: "),
-        ("@daily", "Q" * 500, "time_zone: "),
+        ("@daily", "Europe/Atlantis", "timezone: 'Europe/Atlantis' is none that this machine knows"),
+        ("@daily", "../etc/passwd", "timezone: "),
+        ("@daily", "", "timezone: "),
+        ("@daily", "Europe", "timezone: "),
+        ("@daily", "Q" * 500, "timezone: "),
     ],
 )
 def test_nonsense_is_refused_with_its_field(text: str, zone: str, told: str) -> None:

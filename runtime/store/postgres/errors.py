@@ -13,10 +13,13 @@ FENCED = "PR001"
 """The SQLSTATE that `enter()` raises."""
 TAKEN = "PR002"
 """The one that `take_outbox()` raises."""
+CHANGED = "PR003"
+"""The one that `advance_schedules()` raises."""
 
 OWN_CODES: dict[str | None, Callable[[], Exception]] = {
     FENCED: lambda: LeaseLostError("another incarnation owns the shards now; stop this one"),
     TAKEN: lambda: ConflictError("another process has moved what was in the outbox; nothing was written"),
+    CHANGED: lambda: ConflictError("a schedule has changed meanwhile; nothing was written"),
 }
 
 _UNAVAILABLE_CLASSES = ("08", "53", "57P")

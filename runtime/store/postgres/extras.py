@@ -8,6 +8,7 @@ from typing import Any
 from runtime.store.postgres.audit import audit_columns
 from runtime.store.postgres.columns import Columns, QueueIds
 from runtime.store.postgres.replays import progress_columns
+from runtime.store.postgres.schedules import step_columns
 from runtime.store.records import Extras, StoredState
 
 Statement = tuple[str, Sequence[Any]]
@@ -67,6 +68,7 @@ WRITES: Mapping[str, tuple[str, Callable[[Extras, QueueIds], Columns]]] = {
     "audits": ("write_audit", _audits),
     "replays": ("advance_replays", lambda extras, _queues: progress_columns(extras)),
     "aborted": ("forget_aborts", lambda extras, _queues: [extras.aborted]),
+    "schedules": ("advance_schedules", lambda extras, _queues: step_columns(extras)),
     "taken": ("take_outbox", lambda extras, _queues: [extras.taken]),
 }
 """By the list's name: the statement that writes it, and what makes its arguments. In the order written."""

@@ -26,6 +26,7 @@ from runtime.store.postgres.policies import Policies
 from runtime.store.postgres.pool import ALWAYS_BY_INDEX, COMMAND_TIMEOUT_SECONDS, Address, Pool, Server
 from runtime.store.postgres.releases import Releases
 from runtime.store.postgres.replays import PostgresReplays
+from runtime.store.postgres.schedules import PostgresSchedules
 from runtime.store.postgres.start_marks import StartMarks
 from runtime.store.postgres.unit_of_work import PostgresUnitOfWork
 from runtime.store.postgres.writer import Writer
@@ -99,6 +100,10 @@ class PostgresStore:
     @property
     def replays(self) -> PostgresReplays:
         return PostgresReplays(self._system, self._sql)
+
+    @property
+    def schedules(self) -> PostgresSchedules:
+        return PostgresSchedules(self._system, self._sql)
 
     @property
     def outbox(self) -> PostgresOutbox:
