@@ -14,18 +14,15 @@ from actors import Actor
 from bench.case import Measurement
 from bench.durable import database, measurement, running
 from bench.loops import loop_name, run_on
+from bench.neighbours import JOB_SECONDS, LARGE, SLOTS, SMALL, SMALL_JOBS, part
+from bench.peers import measure_pgqueuer_neighbour
 from runtime import App, Enqueue
 
 QUESTION = "How long do small tenants wait behind a large one's backlog, and what does fairness cost in all?"
 
 SERVICE = "jobs"
-SLOTS = 50
-JOB_SECONDS = 0.005
-LARGE = "large"
-SMALL = [f"small-{number}" for number in range(10)]
 LARGE_JOBS = 20_000
 QUICK_LARGE_JOBS = 1_000
-SMALL_JOBS = 20
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -54,8 +51,8 @@ class Outcome(msgspec.Struct, frozen=True):
     jain: float
     """Jain's index over the jobs started of each tenant while all of them wait."""
 
-    def wait(self, part: float) -> float:
-        return self.waits[min(len(self.waits) - 1, int(part * len(self.waits)))]
+    def wait(self, which: float) -> float:
+        return part(self.waits, which)
 
 
 def measure(quick: bool) -> Measurement:  # noqa: FBT001 # the signature of every case
@@ -65,22 +62,30 @@ def measure(quick: bool) -> Measurement:  # noqa: FBT001 # the signature of ever
 async def _measure(large_jobs: int) -> Measurement:
     fifo = await _run(large_jobs, [LARGE] * len(SMALL))
     fair = await _run(large_jobs, SMALL)
+    metrics = {
+        "wait_p50": (fair.wait(0.5), "s"),
+        "wait_p99": (fair.wait(0.99), "s"),
+        "total": (fair.total, "s"),
+        "jain": (fair.jain, "of 1"),
+        "fifo_wait_p99": (fifo.wait(0.99), "s"),
+        "fifo_total": (fifo.total, "s"),
+        "total_ratio": (fair.total / fifo.total, "x of first in, first out"),
+    }
+    async with database() as url:
+        peer = await measure_pgqueuer_neighbour(url, large_jobs)
+    note = "skipped: pgqueuer is not installed"
+    if peer is not None:
+        note = "pgqueuer"
+        metrics |= {"peer_total": (peer[0], "s"), "peer_wait_p99": (peer[1], "s")}
     return measurement(
-        {
-            "wait_p50": (fair.wait(0.5), "s"),
-            "wait_p99": (fair.wait(0.99), "s"),
-            "total": (fair.total, "s"),
-            "jain": (fair.jain, "of 1"),
-            "fifo_wait_p99": (fifo.wait(0.99), "s"),
-            "fifo_total": (fifo.total, "s"),
-            "total_ratio": (fair.total / fifo.total, "x of first in, first out"),
-        },
+        metrics,
         loop=loop_name(),
         slots=SLOTS,
         job_seconds=JOB_SECONDS,
         large_jobs=large_jobs,
         small_tenants=len(SMALL),
         small_jobs=SMALL_JOBS,
+        peer=note,
     )
 
 

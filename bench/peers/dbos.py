@@ -10,4 +10,5 @@ QUICK_COUNT = 100
 
 async def measure_dbos(url: str, *, quick: bool) -> float | None:
     """How many workflows a second are run to a recorded end, or None where it is not installed."""
-    return await measure_peer("dbos", "bench.peers.dbos_workflows", url, QUICK_COUNT if quick else COUNT)
+    figures = await measure_peer("dbos", "bench.peers.dbos_workflows", url, QUICK_COUNT if quick else COUNT)
+    return None if figures is None else figures[0]

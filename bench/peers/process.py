@@ -1,4 +1,4 @@
-"""A peer's process: it does its work and prints how much of it a second."""
+"""A peer's process: it does its work and prints figures, by default how much of it a second."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class PeerFailedError(PostroomError):
     """The process of a peer ended without a result."""
 
 
-async def measure_peer(package: str, module: str, url: str, count: int) -> float | None:
-    """What `python -m MODULE URL COUNT` prints last, or None where the peer's package is not installed."""
+async def measure_peer(package: str, module: str, url: str, count: int) -> list[float] | None:
+    """The figures that `python -m MODULE URL COUNT` prints, or None where the peer's package is not installed."""
     if importlib.util.find_spec(package) is None:
         return None
     process = await asyncio.create_subprocess_exec(
@@ -26,4 +26,4 @@ async def measure_peer(package: str, module: str, url: str, count: int) -> float
     output, _ = await process.communicate()
     if process.returncode:
         raise PeerFailedError(f"{package} ended with exit code {process.returncode}; see its output above")
-    return float(output.split()[-1])
+    return [float(figure) for figure in output.split()]
