@@ -23,8 +23,8 @@ LOGGER = logging.getLogger("postroom.journal")
 
 MAX_BATCH = 4000
 """From how many records on a commit takes no more: a COPY of so many events takes two thirds of the time of four."""
-MAX_BATCH_OUTCOMES = 1000
-"""The same for outcomes, of which a quarter of MAX_UNRECORDED are on their way while the next are made."""
+MAX_BATCH_OUTCOMES = 500
+"""The same for outcomes: an event that comes while these are written waits for no more of them."""
 MAX_WAITING_BATCHES = 4
 """How many full batches wait before producers are made to wait."""
 MAX_UNRECORDED = 4000
@@ -149,13 +149,19 @@ class Journal:
         return group
 
     async def _group_with_room(self) -> CommitGroup:
-        if not self._room.is_set():
+        """The first that can take more events. They do not wait for outcomes, of which several groups may be full."""
+        while True:
+            if self._closed:
+                raise StoreUnavailableError("the app is stopping and accepts no events")
+            group = next((group for group in self._groups if group.count < MAX_BATCH), None)
+            if group is not None:
+                return group
+            if self._room.is_set():
+                return self._open_group()
             await self._room.wait()
-        if self._closed:
-            raise StoreUnavailableError("the app is stopping and accepts no events")
-        return self._open_group()
 
     def _open_group(self) -> CommitGroup:
+        """The last group, or a new one where that is full."""
         groups = self._groups
         if not groups or groups[-1].count >= MAX_BATCH or len(groups[-1].batch.outcomes) >= MAX_BATCH_OUTCOMES:
             groups.append(CommitGroup())

@@ -191,7 +191,7 @@ async def test_too_many_unwritten_outcomes_saturate_it(parts: Parts) -> None:
     assert parts.relieved == 1
 
 
-async def test_an_outcome_waits_for_nine_commits_at_most(parts: Parts) -> None:
+async def test_an_outcome_waits_for_thirteen_commits_at_most(parts: Parts) -> None:
     await parts.journal.append(make_events(MAX_UNRECORDED))
     before = len(parts.store.batches)
     parts.store.held.clear()
@@ -205,6 +205,23 @@ async def test_an_outcome_waits_for_nine_commits_at_most(parts: Parts) -> None:
         await asyncio.sleep(0)
     assert len(parts.store.batches) - before <= 1 + MAX_WAITING_BATCHES + MAX_UNRECORDED // MAX_BATCH_OUTCOMES
     await asyncio.gather(*producers)
+
+
+async def test_an_event_does_not_wait_for_outcomes_that_fill_several_commits(parts: Parts) -> None:
+    await parts.journal.append(make_events(MAX_UNRECORDED))
+    before = len(parts.store.batches)
+    parts.store.held.clear()
+    writing = asyncio.create_task(parts.journal.append([make_event()]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for entry in parts.admitted[:MAX_UNRECORDED]:
+        parts.journal.record(Batch(outcomes=[Outcome(entry.seq, OutcomeKind.DONE, NOW, NOW)]), QUEUE)
+    event = asyncio.create_task(parts.journal.append([make_event()]))
+    await asyncio.sleep(0)
+    parts.store.held.set()
+    await asyncio.gather(writing, event)
+    assert parts.store.batches[before : before + 2] == [1, MAX_BATCH_OUTCOMES + 1]
+    await parts.journal.flush()
 
 
 async def test_closing_refuses_what_was_not_written(parts: Parts) -> None:
