@@ -17,6 +17,7 @@ from actors.spec import Breaker, Metadata, RetryPolicy, Supervision, require_pos
 from actors.state import state_of
 from runtime.cells.routing import Routing
 from runtime.core.names import NAME
+from runtime.core.work_classes import ByRunTime, BySize, WorkClasses, require_slots
 from runtime.store.records import Event
 
 DEFAULT_SLOTS = 16
@@ -49,6 +50,9 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """How many of the slots an event, or a chunk of them, fills: more for work that needs more of the machine."""
     batch: bool = False
     """Whether its events are batch jobs, long ones that go through many records: a profile can have rules for these."""
+    classes: WorkClasses | None = None
+    """How its events are classed as small, medium, large or unknown work, and which part of the slots is kept for each
+    class; None for no classes."""
     instances: int = DEFAULT_INSTANCES
     retry: RetryPolicy = RetryPolicy()
     supervision: Supervision = Supervision()
@@ -89,6 +93,7 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, field)
             if not low <= value <= high:
                 raise SpecError(field, f"must be between {low} and {high}, not {value}")
+        _require_classes(self.classes, self.slots // self.slots_per_event)
         _require_joinable(self.actor, joins=self.joins_endings)
         if self.keyed and self.routing is not Routing.ROUND_ROBIN:
             raise SpecError("routing", "a keyed service has one actor for each key, so there is nothing to choose")
@@ -121,6 +126,14 @@ def _require_actor(actor: object) -> None:
         raise SpecError("actor", f"must be a class derived from Actor, not {actor!r}")
     if not actor.handlers:
         raise SpecError("actor", f"{actor.__name__} has no handler; annotate a method's parameter with its message")
+
+
+def _require_classes(classes: object, slots: int) -> None:
+    if classes is None:
+        return
+    if not isinstance(classes, BySize | ByRunTime):
+        raise SpecError("classes", f"must be BySize or ByRunTime, not {classes!r}")
+    require_slots("classes.guarantees", classes.guarantees, slots)
 
 
 def _require_joinable(actor: type[Actor], *, joins: bool) -> None:

@@ -177,9 +177,7 @@ class ClassedShare(ClassedTerms[E]):
         return self._merged(parts) if parts else None
 
     def runnable(self) -> Iterator[TenantShare]:
-        """Those that have entries of a class that may fill a slot."""
-        shares = [share for number, share in enumerate(self._shares) if self._slots.may_fill(number)]
-        return iter({one.tenant: one for share in shares for one in share.runnable()}.values())
+        return iter({one.tenant: one for share in self._shares for one in share.runnable()}.values())
 
     def heads(self) -> Iterator[E]:
         return (entry for share in self._shares for entry in share.heads())

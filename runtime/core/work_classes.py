@@ -49,16 +49,7 @@ class BySize(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         _require_rising("medium_bytes", self.medium_bytes, "large_bytes", self.large_bytes)
         require_guarantees("guarantees", self.guarantees)
-        self.require_possible(self.guarantees)
-
-    def require_possible(self, guarantees: Guarantees) -> None:
-        """Raise SpecError if a part is for a class that no event falls into."""
-        if guarantees.get("unknown"):
-            raise SpecError("guarantees", "has a part for unknown, but the size of an event is always known")
-
-    def of(self, size: int) -> int:
-        """The class of a payload of so many bytes."""
-        return SMALL if size < self.medium_bytes else MEDIUM if size < self.large_bytes else LARGE
+        require_possible("guarantees", self, self.guarantees)
 
 
 class ByRunTime(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,15 +74,18 @@ class ByRunTime(msgspec.Struct, frozen=True, kw_only=True):
             raise SpecError("runs_seen", f"must be at least 1, not {self.runs_seen}")
         require_guarantees("guarantees", self.guarantees)
 
-    def require_possible(self, guarantees: Guarantees) -> None:
-        """Events fall into all classes."""
-
-    def of(self, seconds: float) -> int:
-        """The class of an average run time."""
-        return SMALL if seconds < self.medium_seconds else MEDIUM if seconds < self.large_seconds else LARGE
-
 
 WorkClasses = BySize | ByRunTime
+
+
+def class_of_size(rule: BySize, size: int) -> int:
+    """The class of a payload of so many bytes."""
+    return SMALL if size < rule.medium_bytes else MEDIUM if size < rule.large_bytes else LARGE
+
+
+def class_of_seconds(rule: ByRunTime, seconds: float) -> int:
+    """The class of an average run time."""
+    return SMALL if seconds < rule.medium_seconds else MEDIUM if seconds < rule.large_seconds else LARGE
 
 
 class RunTimes:
@@ -106,7 +100,7 @@ class RunTimes:
     def class_of(self, kind: tuple[str, str]) -> int:
         """The class of the next event of a kind."""
         seen, average = self._kinds.get(kind, (0, 0.0))
-        return UNKNOWN if seen < self._rule.runs_seen else self._rule.of(average)
+        return UNKNOWN if seen < self._rule.runs_seen else class_of_seconds(self._rule, average)
 
     def ran(self, kind: tuple[str, str], seconds: float) -> None:
         """Note how long an event of a kind ran."""
@@ -130,6 +124,21 @@ def kept_slots(total: int, guarantees: Guarantees) -> list[int]:
             if sum(kept) + 1 + shared <= total:
                 kept[place] = 1
     return kept
+
+
+def require_possible(field: str, rule: WorkClasses, guarantees: Guarantees) -> None:
+    """Raise SpecError, naming the field, if a part is for a class that no event falls into."""
+    if isinstance(rule, BySize) and "unknown" in guarantees:
+        raise SpecError(f"{field}.unknown", "is for nothing: the size of an event is always known")
+
+
+def require_slots(field: str, guarantees: Guarantees, total: int) -> None:
+    """Raise SpecError, naming the field, unless so many slots are enough to keep one for each class with a part."""
+    if total < 2:
+        raise SpecError("slots", "must be for at least 2 events at once, as classes of work cannot share one")
+    for name, kept in zip(WORK_CLASSES, kept_slots(total, guarantees), strict=True):
+        if name in guarantees and not kept:
+            raise SpecError(f"{field}.{name}", f"comes to no slot: of {total} each class needs one")
 
 
 def require_guarantees(field: str, guarantees: Guarantees) -> None:

@@ -93,7 +93,7 @@ class Demands:
         if limit.service is not None:
             service = self._services[limit.service]
             if limit.tenant is None:
-                return _needed_by_all(service, enough)
+                return _needed_by_all(service, enough) + _kept_empty(service)
             return min(_needed_by(service, limit.tenant), enough)
         if limit.tenant is None:
             return sum(min(_needed_by_all(each, enough), _room(each)) for each in self._services.values())
@@ -134,6 +134,12 @@ def _needed_by_all(service: Service, enough: int) -> int:
         if needed >= enough:
             break
     return needed
+
+
+def _kept_empty(service: Service) -> int:
+    """Slots that wait for their class of work, so that others must not take them."""
+    empty = sum(max(0, each.kept - each.filled) for each in service.fair.classes())
+    return empty * service.definition.slots_per_event
 
 
 def _room(service: Service) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import msgspec
 
 from actors.context import Clock
-from runtime.core.fair_share import FairShare
+from runtime.core.scheduler import Scheduler
 from runtime.durable.backlog import Backlog
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.errors import StoreUnavailableError
@@ -47,7 +47,7 @@ class HeldKeys:
         backlog: Backlog,
         clock: Clock,
         *,
-        fair: FairShare[Entry],
+        fair: Scheduler[Entry],
         pump: Callable[[], None],
     ) -> None:
         self._service = service

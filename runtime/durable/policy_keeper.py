@@ -217,7 +217,7 @@ class PolicyKeeper:
                 self.accounts[limit.tenant].set_cap(cap)
         elif (service := self._services.get(limit.service)) is not None:
             if limit.tenant is None:
-                service.slots.set_terms(here, self._book.service_hold(service.name))
+                service.limit_slots(self._book)
             else:
                 service.terms.apply_to(limit.tenant, service.fair, self._book, service.usage.caps)
             service.pump()

@@ -13,9 +13,8 @@ from actors.spec import RetryOrder
 from actors.state import state_of
 from runtime.cells.cell import Cell
 from runtime.context import Emitter
-from runtime.core.fair_share import FairShare
-from runtime.core.flow_control import make_share
 from runtime.core.policy_book import PolicyBook
+from runtime.core.scheduler import Scheduler
 from runtime.core.slot_account import SlotAccount
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
@@ -34,6 +33,7 @@ from runtime.durable.slots import Slots
 from runtime.durable.stateful_chunk import StatefulChunkRun
 from runtime.durable.states import States
 from runtime.durable.tenant_breakers import TenantBreakers
+from runtime.durable.work_classing import scheduler_of
 from runtime.machinery import Machinery
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch, Entry
@@ -68,10 +68,7 @@ class Service:
         self._machinery = machinery
         self._explained = explained
         self._on_exit: Callable[[BaseException | None], None] | None = None
-        cost = definition.slots_per_event
-        self._fair: FairShare[Entry] = make_share(
-            machinery.profile.examined_entries, slots_per_entry=cost, wake=self._pump_soon
-        )
+        self._fair = scheduler_of(definition, machinery.profile.examined_entries, self._pump_soon)
         self.breakers = (
             TenantBreakers(definition.name, definition.breaker, machinery.clock, self.hold, self.release)
             if definition.breaker is not None
@@ -79,9 +76,9 @@ class Service:
         )
         self._aside = SetAside(machinery.backlog.shard)
         self._begin()
-        self.slots = Slots(definition.slots, cost, self._pump_soon)
+        self.slots = Slots(definition.slots, definition.slots_per_event, self._pump_soon)
         self.runs = Runs()
-        self.terms = ServiceTerms(definition.name, machinery.caps)
+        self.terms = ServiceTerms(definition, machinery.caps)
         self.usage = ServiceUsage(definition.name, machinery.profile)
         self._pumping = False
         self.callouts = Callouts(self, machinery.callouts)
@@ -198,7 +195,7 @@ class Service:
             await self._held.learn()
 
     @property
-    def fair(self) -> FairShare[Entry]:
+    def fair(self) -> Scheduler[Entry]:
         """What waits, and on which terms."""
         return self._fair
 
@@ -239,8 +236,13 @@ class Service:
     def apply(self, book: PolicyBook, accounts: Mapping[str, SlotAccount]) -> None:
         """Serve the tenants on the terms of the book from now on, what waits included."""
         self.terms.apply(self._fair, book, accounts, self.usage.caps)
-        self.slots.set_terms(self.terms.slots, book.service_hold(self.name))
+        self.limit_slots(book)
         self.pump()
+
+    def limit_slots(self, book: PolicyBook) -> None:
+        """Fill as many slots, and of each class of work, as the caps allow here from now on. Pumps nothing."""
+        self.slots.set_terms(self.terms.slots, book.service_hold(self.name))
+        self.terms.share_out(self._fair, self.slots.limit)
 
     def pump(self) -> None:
         """Fill the free slots with what the scheduler says is next."""

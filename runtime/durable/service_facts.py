@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runtime.core.explanation import Facts
-from runtime.core.fair_share import FairShare
 from runtime.core.fair_share_tenant import E
-from runtime.core.flow_control import FlowControlledShare
+from runtime.core.scheduler import Scheduler
 from runtime.durable.slots import Slots
 
 
 def facts_of(
-    fair: FairShare[E],
+    fair: Scheduler[E],
     slots: Slots,
     tenant: str,
     matches: Callable[[E], bool],
@@ -27,7 +26,7 @@ def facts_of(
     others = [each.weight for each in fair.runnable() if each.tenant != tenant]
     return Facts(
         loaded=found is not None,
-        put_back=found is None and isinstance(fair, FlowControlledShare) and fair.is_back(tenant, matches),
+        put_back=found is None and fair.is_back(tenant, matches),
         service_hold=slots.held,
         holds=terms.holds,
         blocked_by_key=blocked,

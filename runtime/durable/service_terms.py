@@ -8,17 +8,19 @@ from typing import Any
 import msgspec
 
 from runtime.core.caps import Caps, of_service, of_tenant
-from runtime.core.fair_share import FairShare
 from runtime.core.policy import EVERY_TENANT, NOTHING_SET, Scope
 from runtime.core.policy_book import HOLDING, PolicyBook, Share
+from runtime.core.scheduler import Scheduler
 from runtime.core.slot_account import SlotAccount
+from runtime.definition import ServiceDefinition
 
 
 class ServiceTerms:
     """The terms of one service's tenants, with this process's parts of their caps."""
 
-    def __init__(self, service: str, caps: Caps) -> None:
-        self._service = service
+    def __init__(self, definition: ServiceDefinition, caps: Caps) -> None:
+        self._service = definition.name
+        self._classes = definition.classes
         self._caps = caps
         self._told: dict[str, Share] = {}
         self._default = Share()
@@ -30,7 +32,7 @@ class ServiceTerms:
 
     def apply(
         self,
-        fair: FairShare[Any],
+        fair: Scheduler[Any],
         book: PolicyBook,
         accounts: Mapping[str, SlotAccount],
         tier_caps: Mapping[str, int],
@@ -45,7 +47,7 @@ class ServiceTerms:
             if tenant in accounts:
                 fair.charge_to(tenant, accounts[tenant])
 
-    def apply_to(self, tenant: str, fair: FairShare[Any], book: PolicyBook, tier_caps: Mapping[str, int]) -> None:
+    def apply_to(self, tenant: str, fair: Scheduler[Any], book: PolicyBook, tier_caps: Mapping[str, int]) -> None:
         """Tell the terms of one tenant."""
         if self._has_own(tenant, book, tier_caps):
             share = self._within_tier(self._share(book, tenant), tier_caps.get(tenant))
@@ -56,6 +58,11 @@ class ServiceTerms:
             self._tell(fair, tenant, Share())
             fair.unset(tenant)
             del self._told[tenant]
+
+    def share_out(self, fair: Scheduler[Any], slots: int) -> None:
+        """Share so many slots among the classes of work, if there are any."""
+        if self._classes is not None:
+            fair.set_classes(slots, self._classes.guarantees)
 
     def _has_own(self, tenant: str, book: PolicyBook, tier_caps: Mapping[str, int]) -> bool:
         if tenant in tier_caps or tenant in book.throttled or self._caps.is_divided(of_tenant(tenant, self._service)):
@@ -73,7 +80,7 @@ class ServiceTerms:
         return msgspec.structs.replace(share, slots=max(cap, self._caps.unit(of_service(self._service))))
 
     @staticmethod
-    def _tell(fair: FairShare[Any], tenant: str, share: Share) -> None:
+    def _tell(fair: Scheduler[Any], tenant: str, share: Share) -> None:
         fair.set_weight(tenant, share.weight)
         fair.set_cap(tenant, share.slots)
         for state in HOLDING:

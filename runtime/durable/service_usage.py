@@ -7,11 +7,10 @@ from collections import deque
 from typing import Any
 
 from actors.context import Clock
-from runtime.core.fair_share import FairShare
 from runtime.core.fair_usage import FairUsage, Move
-from runtime.core.flow_control import FlowControlledShare
 from runtime.core.profile import SchedulingProfile
 from runtime.core.recent_use import RecentUse
+from runtime.core.scheduler import Scheduler
 
 LOGGER = logging.getLogger("postroom.fair_usage")
 
@@ -28,7 +27,7 @@ class ServiceUsage:
         self.moves: deque[Move] = deque(maxlen=MOVES_KEPT)
         """The last moves between tiers."""
 
-    def observe(self, fair: FairShare[Any], slots: int, clock: Clock) -> bool:
+    def observe(self, fair: Scheduler[Any], slots: int, clock: Clock) -> bool:
         """Look; whether caps have changed."""
         shares, now = list(fair.tenants()), clock.monotonic()
         self.recent.observe(now, shares)
@@ -43,8 +42,3 @@ class ServiceUsage:
     def tier(self, tenant: str) -> int | None:
         """A tenant's tier, 0 the highest; None where there are no tiers."""
         return None if self._tiers is None else self._tiers.tier(tenant)
-
-
-def reenqueued(fair: FairShare[Any], tenant: str) -> int | None:
-    """How many events of a tenant went to the back of the queue; None where flow control is off."""
-    return fair.reenqueued[tenant] if isinstance(fair, FlowControlledShare) else None

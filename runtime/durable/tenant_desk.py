@@ -20,7 +20,6 @@ from runtime.durable.admission import require_name
 from runtime.durable.policy_keeper import PolicyKeeper
 from runtime.durable.service import Service
 from runtime.durable.service_facts import facts_of
-from runtime.durable.service_usage import reenqueued
 from runtime.errors import InvalidInputError, UnknownServiceError
 from runtime.job_operations import JobOperations
 from runtime.machinery import Machinery
@@ -179,7 +178,7 @@ def _standings(service: Service, tenant: str | None, caps: Caps) -> Iterator[Sta
             slots_part=share.slots / filled if filled else 0.0,
             recent_part=part,
             tier=service.usage.tier(share.tenant),
-            reenqueued=reenqueued(fair, share.tenant),
+            reenqueued=fair.put_back(share.tenant),
             noisy=noisy_reason(share, filled=filled, recent_part=part, others_waiting=others),
         )
 

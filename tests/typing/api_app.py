@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from actors import Actor, Breaker
-from runtime import App, ServiceDefinition
+from runtime import App, ByRunTime, BySize, ServiceDefinition
 
 
 class Ask(msgspec.Struct):
@@ -31,8 +31,10 @@ app.service(
     timeout_seconds=10.0,
     max_state_bytes=1024,
     batch=True,
+    classes=BySize(medium_bytes=10_000, large_bytes=1_000_000, guarantees={"small": 0.5}),
     breaker=Breaker(window=50, ratio=0.8, pause_seconds=10.0, max_pause_seconds=60.0),
 )
+by_run_time = ByRunTime(medium_seconds=1.0, large_seconds=30.0, guarantees={"unknown": 0.1}, runs_seen=5)
 services: Mapping[str, ServiceDefinition] = app.services
 app.schedule(
     "nightly",
