@@ -1,8 +1,9 @@
 """Sagas on their way from one app to another: one document with a checksum.
 
-It holds definitions, what they need of services, how those are declared, and their limits. No secret travels: what a
-service knows of passwords and addresses is in its code and surroundings, and whether something is paused is for the
-people who run it. A step's `config` is part of its definition.
+It holds definitions, what they need of services, how those are declared, their limits, and the schedules that start
+these sagas or bring events to these services. No secret travels: what a service knows of passwords and addresses is in
+its code and surroundings, and whether a service or a tenant is paused is for the people who run it. A step's `config`
+is part of its definition. Version 2 of the format has no schedules.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ import msgspec
 from actors import Metadata
 from runtime import ServiceDefinition
 from runtime.core.policy import NOTHING_SET, Policy, Scope
+from runtime.core.schedule import Overlap, Schedule
+from runtime.store.schedules import StoredSchedule
 from sagas.definition import Compensation, Definition, Node, Step
 from sagas.errors import DefinitionError
 from sagas.plan import Plan
 
 MAX_SAGAS = 100
 MAX_LIMITS = 10_000
+MAX_SCHEDULES = 10_000
+WITHOUT_SCHEDULES = 2
+"""The version of the format that has none."""
 OF_OPERATORS = frozenset({"state"})
 """Settings that stay where they are."""
 
@@ -58,16 +64,38 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return Scope(self.service, self.tenant)
 
 
+class Planned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A schedule; see `runtime.core.schedule.Schedule`. `paused` counts where it is new."""
+
+    tenant: str
+    name: str
+    cron: str
+    timezone: str
+    service: str
+    type: str
+    payload: Any
+    key: str | None = None
+    overlap: Overlap = "skip"
+    catch_up_seconds: float | None = None
+    paused: bool = False
+
+    @property
+    def schedule(self) -> Schedule:
+        fields = {name: value for name, value in msgspec.structs.asdict(self).items() if name != "paused"}
+        return Schedule(**{**fields, "payload": msgspec.Raw(msgspec.json.encode(self.payload))})
+
+
 class Container(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sagas, those inside others first, and what belongs to them."""
 
     format: Literal["postroom-sagas"] = "postroom-sagas"
-    format_version: Literal[2] = 2
+    format_version: Literal[2, 3] = 3
     sagas: Annotated[list[Definition], msgspec.Meta(min_length=1, max_length=MAX_SAGAS)]
     services: dict[str, ServiceNeed]
     limits: Annotated[list[Limit], msgspec.Meta(max_length=MAX_LIMITS)] = []
+    schedules: Annotated[list[Planned], msgspec.Meta(max_length=MAX_SCHEDULES)] = []
     checksum: str
-    """SHA-256 of the sagas, services and limits, as JSON with sorted keys."""
+    """SHA-256 of the sagas, services, limits and, from version 3 on, schedules, as JSON with sorted keys."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -99,31 +127,64 @@ class Difference(msgspec.Struct, frozen=True):
     there: Any
 
 
+class SettingChange(msgspec.Struct, frozen=True):
+    """What is set of a schedule here, None where there is none, and in a container."""
+
+    setting: str
+    before: Any
+    after: Any
+
+
+class PlannedChange(msgspec.Struct, frozen=True):
+    """What an import does to one schedule: `kept` is one that the code here declares otherwise, and has its say of."""
+
+    tenant: str
+    name: str
+    change: Literal["new", "changed", "none", "kept"]
+    settings: list[SettingChange]
+
+
 class Imported(msgspec.Struct, frozen=True):
     """What an import changed, or would change where it was only asked to look."""
 
     changes: list[Change]
     limits: list[LimitChange]
+    schedules: list[PlannedChange]
     differences: list[Difference]
     applied: bool
 
 
 def pack(
-    definitions: list[Definition], services: Mapping[str, ServiceDefinition], limits: Mapping[Scope, Policy]
+    definitions: list[Definition],
+    needs: dict[str, ServiceNeed],
+    limits: Mapping[Scope, Policy],
+    schedules: Iterable[StoredSchedule],
 ) -> Container:
     """Put definitions into a container, with what is set for the services that they need."""
-    needs = {
-        name: ServiceNeed(sorted(messages), settings_of(services[name]))
-        for name, messages in sorted(_needs(definitions, services).items())
-    }
     kept = [
         Limit(service=scope.service, tenant=scope.tenant, settings=travelling)
         for scope, policy in sorted(limits.items(), key=lambda each: (each[0].service or "", each[0].tenant or ""))
         if scope.service in needs and (travelling := without_operators(policy)) != NOTHING_SET
     ]
-    made = Container(sagas=definitions, services=needs, limits=kept, checksum="")
+    planned = [planned_of(each) for each in schedules]
+    made = Container(sagas=definitions, services=needs, limits=kept, schedules=planned, checksum="")
     read = msgspec.json.decode(msgspec.json.encode(made), type=Container)  # as others read it: 50 may be 50.0 then
-    return msgspec.structs.replace(read, checksum=checksum_of(read.sagas, read.services, read.limits))
+    return msgspec.structs.replace(read, checksum=checksum_of(read))
+
+
+def planned_of(stored: StoredSchedule) -> Planned:
+    """A schedule as it travels."""
+    fields = msgspec.structs.asdict(stored.schedule)
+    payload = msgspec.json.decode(bytes(stored.schedule.payload))
+    return Planned(**{**fields, "payload": payload}, paused=stored.standing.paused)
+
+
+def needs_of(definitions: Iterable[Definition], services: Mapping[str, ServiceDefinition]) -> dict[str, ServiceNeed]:
+    """What definitions need of services."""
+    return {
+        name: ServiceNeed(sorted(messages), settings_of(services[name]))
+        for name, messages in sorted(_needs(definitions, services).items())
+    }
 
 
 def settings_of(service: ServiceDefinition) -> ServiceSettings:
@@ -152,7 +213,7 @@ def container_schema() -> dict[str, Any]:
 
 def require_whole(container: Container) -> None:
     """Raises DefinitionError where the checksum is not that of what the container holds."""
-    expected = checksum_of(container.sagas, container.services, container.limits)
+    expected = checksum_of(container)
     if container.checksum != expected:
         told = f"is {container.checksum[:12]}..., but that of the content is {expected[:12]}...: it was edited"
         raise DefinitionError("", "checksum", told)
@@ -169,9 +230,12 @@ def require_services(container: Container, services: Mapping[str, ServiceDefinit
             raise DefinitionError("", f"services.{name}", f"does not take {told} in this app")
 
 
-def checksum_of(definitions: list[Definition], needs: Mapping[str, ServiceNeed], limits: list[Limit]) -> str:
+def checksum_of(container: Container) -> str:
     """The checksum of a container's content."""
-    return hashlib.sha256(msgspec.json.encode([definitions, needs, limits], order="sorted")).hexdigest()
+    content: list[Any] = [container.sagas, container.services, container.limits]
+    if container.format_version > WITHOUT_SCHEDULES:
+        content.append(container.schedules)
+    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
 
 def _needs(definitions: Iterable[Definition], services: Mapping[str, ServiceDefinition]) -> dict[str, set[str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import InvalidInputError
 from runtime.http.route import Call, Route
+from runtime.schedule_views import ScheduleJson, schedule_json
 from sagas.container import Container, Imported
 from sagas.errors import DefinitionError
 from sagas.filters import SagaFilter
@@ -25,6 +26,7 @@ from sagas.requests import (
     SuspendBody,
     VersionQuery,
 )
+from sagas.scheduling import SagaScheduleBody
 from sagas.views import (
     DefinitionJson,
     DefinitionsJson,
@@ -78,6 +80,10 @@ class SagaRoutes:
             body.saga, body.input, tenant=body.tenant, id=body.id, version=body.version, by=body.by
         )
         return 202, Started(instance)
+
+    async def schedule_saga(self, call: Call) -> tuple[int, ScheduleJson]:
+        body: SagaScheduleBody = call.body
+        return 200, schedule_json(await self._sagas.put_schedule(call.path["tenant"], call.path["name"], body))
 
     async def show_saga(self, call: Call) -> tuple[int, SagaJson]:
         query: OneQuery = call.query
@@ -136,6 +142,15 @@ class SagaRoutes:
                 answers={202: Started},
                 body=StartBody,
                 errors=(404, 413, 503),
+            ),
+            Route(
+                method="PUT",
+                path="/v1/saga-schedules/{tenant}/{name}",
+                summary="Add a schedule that starts a saga, or set one anew; /v1/schedules has it with the others",
+                handle=self.schedule_saga,
+                answers={200: ScheduleJson},
+                body=SagaScheduleBody,
+                errors=(404, 409, 413, 422, 503),
             ),
             Route(
                 method="GET",

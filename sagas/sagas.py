@@ -9,11 +9,14 @@ from typing import Any, get_args
 import msgspec
 
 from actors import Metadata, RetryPolicy
+from actors.errors import SpecError
 from runtime import App, Running
+from runtime.core.schedule import RUN_ID, Overlap, Schedule
 from runtime.errors import ConflictError, InvalidInputError, NotFoundError
 from runtime.http.route import Route
 from runtime.operations import MAX_PAGE
 from runtime.store.records import StateFilter, StoredState
+from runtime.store.schedules import StoredSchedule
 from sagas.catalog import Catalog
 from sagas.code import Saga
 from sagas.coordinator import SAGAS, Coordinator, SagaState, label_of
@@ -36,6 +39,7 @@ from sagas.machine import (
 )
 from sagas.messages import Begin, Happened, Revert
 from sagas.routes import SagaRoutes
+from sagas.scheduling import SagaScheduleBody, begin_by
 from sagas.transfer import Transfer
 
 BEGIN_SECONDS = 1.0
@@ -55,6 +59,7 @@ class Sagas:
     """
 
     def __init__(self, app: App, *, slots: int = 256, max_bytes: int = DEFAULT_MAX_SAGA_BYTES) -> None:
+        self._app = app
         self._services = app.services
         self._catalog = Catalog(app.services)
         self._running: Running | None = None
@@ -137,6 +142,55 @@ class Sagas:
         else:
             await running.append([event])
         return instance
+
+    def schedule(
+        self,
+        name: str,
+        saga: str,
+        input: Any = None,  # noqa: A002 # as above
+        *,
+        cron: str,
+        tenant: str,
+        timezone: str = "UTC",
+        overlap: Overlap = "skip",
+        catch_up_seconds: float | None = None,
+    ) -> Schedule:
+        """Have a saga, registered before, start at each moment of a cron expression; see `App.schedule`.
+
+        A run's id is the saga's, and it has ended when the saga has.
+
+        Raises:
+            SpecError: a field is wrong, there is no such saga, or the input does not fit.
+        """
+        try:
+            given = self._required_input(saga, input)
+        except NotFoundError as error:
+            raise SpecError("saga", str(error)) from None
+        except InvalidInputError as error:
+            raise SpecError(error.field, error.problem) from None
+        return self._app.schedule(
+            name,
+            cron=cron,
+            to=SAGAS,
+            message=begin_by(name, saga, given),
+            tenant=tenant,
+            timezone=timezone,
+            key=RUN_ID,
+            overlap=overlap,
+            catch_up_seconds=catch_up_seconds,
+        )
+
+    async def put_schedule(self, tenant: str, name: str, body: SagaScheduleBody) -> StoredSchedule:
+        """Add a schedule that starts a saga, or set one anew; the rest is as with any other schedule.
+
+        Raises:
+            NotFoundError: there is no such saga.
+            InvalidInputError, ConflictError: as `ScheduleOperations.put`; or the input does not fit.
+        """
+        running = self._require_running()
+        await self._catalog.current(body.saga)
+        self._required_input(body.saga, body.input)
+        return await running.operations.schedules.put(body.schedule(tenant, name), by=body.by, reason=body.reason)
 
     async def show(self, instance: str, *, tenant: str | None = None) -> Instance:
         """Where a saga stands, with its data and history.
@@ -244,6 +298,13 @@ class Sagas:
         number = (await self._catalog.version(saga, version)).number
         await running.append([running.admission.event(LIBRARY, Revert(number, by), tenant=SYSTEM, key=saga, by=by)])
         await self._catalog.wait_shelf(saga, lambda shelf: shelf.current == number)
+
+    def _required_input(self, saga: str, given: Any) -> Any:
+        if saga not in self._catalog:
+            raise NotFoundError(f"no saga is named {saga!r}; there are: {', '.join(self._catalog.names()) or 'none'}")
+        given = _json_of("input", given)
+        self._catalog.require_input(saga, given)
+        return given
 
     async def _find(self, instance: str, tenant: str | None) -> Instance:
         found = await self._require_running().store.states_of_key(SAGAS, instance)

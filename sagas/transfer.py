@@ -1,6 +1,6 @@
 """What travels with sagas from one app to another, and what an import of it changes.
 
-export: definitions, what they need of services, those services' limits -> a container
+export: definitions, what they need of services, those services' limits, their schedules -> a container
 import: checked -> compared with what is here -> told, or written: all of it in one transaction, with its audit
 """
 
@@ -14,8 +14,10 @@ import msgspec
 from actors.errors import SpecError
 from runtime import Running, ServiceDefinition
 from runtime.core.policy import FIELDS, NOTHING_SET, Policy, Scope, require_policy
+from runtime.errors import ConflictError
 from runtime.store.audit import AuditEntry
 from runtime.store.policies import PolicyChange, described
+from runtime.store.schedules import ScheduleChange
 from sagas.catalog import Catalog
 from sagas.container import (
     OF_OPERATORS,
@@ -25,6 +27,8 @@ from sagas.container import (
     Imported,
     Limit,
     LimitChange,
+    PlannedChange,
+    needs_of,
     pack,
     require_services,
     require_whole,
@@ -35,6 +39,10 @@ from sagas.errors import DefinitionError
 from sagas.library import LIBRARY, SYSTEM, checksum_of
 from sagas.messages import Publish
 from sagas.plan import Plan
+from sagas.planning import Planning
+
+MAX_TRIES = 5
+"""How often an import is written anew as its schedules ran meanwhile."""
 
 
 class Transfer:
@@ -44,31 +52,67 @@ class Transfer:
         self._catalog = catalog
         self._services = services
         self._running = running
+        self._planning = Planning(catalog, running)
 
     async def export(self, saga: str) -> Container:
         """A saga's current version with all that it needs. Raises NotFoundError."""
         definitions = await self._catalog.with_inner(saga)
-        return pack(definitions, self._services, self._limits())
+        needs = needs_of(definitions, self._services)
+        schedules = await self._planning.of({each.name for each in definitions}, needs)
+        return pack(definitions, needs, self._limits(), schedules)
 
     async def take_in(self, container: Container, *, by: str, apply: bool, edited: bool) -> Imported:
-        """Make this app's sagas and limits those of a container, or tell what that would change.
+        """Make this app's sagas, limits and schedules those of a container, or tell what that would change.
 
         Raises:
             DefinitionError: something in it cannot be in this app, or the checksum is wrong and `edited` is not set.
+            ConflictError: a schedule changed meanwhile, or a tenant would have too many; nothing was changed.
         """
         require_services(container, self._services)
         self._require_limits(container)
         plans = self._catalog.check_all(container.sagas)
+        self._planning.require(container)
         if not edited:
             require_whole(container)
         changes = [await self._change_of(plan.definition) for plan in plans]
         limits = [change for limit in container.limits if (change := self._limit_change(limit)) is not None]
+        schedules = await self._planning.changes(container, by=by)
         if apply:
-            await self._apply(plans, changes, limits, by=by)
+            schedules = await self._apply(container, plans, changes, limits, by=by)
         told = [each for limit in limits for each in self._told(limit)]
-        return Imported(changes, told, self._differences(container), apply)
+        return Imported(changes, told, [told for told, _ in schedules], self._differences(container), apply)
 
-    async def _apply(self, plans: list[Plan], changes: list[Change], limits: list[PolicyChange], *, by: str) -> None:
+    async def _apply(
+        self,
+        container: Container,
+        plans: list[Plan],
+        changes: list[Change],
+        limits: list[PolicyChange],
+        *,
+        by: str,
+    ) -> list[tuple[PlannedChange, ScheduleChange | None]]:
+        """Write all of it; return what became of the schedules, which may run, and so change, until then."""
+        for tries in range(MAX_TRIES):
+            schedules = await self._planning.changes(container, by=by)
+            planned = [change for _, change in schedules if change is not None]
+            try:
+                await self._write(plans, changes, limits, planned, by=by)
+                break
+            except ConflictError:
+                if tries == MAX_TRIES - 1:
+                    raise
+        await self._catalog.adopt(plans)
+        return schedules
+
+    async def _write(
+        self,
+        plans: list[Plan],
+        changes: list[Change],
+        limits: list[PolicyChange],
+        schedules: list[ScheduleChange],
+        *,
+        by: str,
+    ) -> None:
         now = self._running.clock.now()
         new = [each for each, change in zip(plans, changes, strict=True) if change.change != "none"]
         events = [
@@ -86,9 +130,15 @@ class Transfer:
             AuditEntry(action="import", by=by, at=now, target=f"limits of {each.scope}", detail=described(each))
             for each in limits
         ]
-        if events or limits:
-            await self._running.policies.take_in(limits, events, audits, by=by, reason="import")
-        await self._catalog.adopt(plans)
+        audits += [
+            AuditEntry(action="import", by=by, at=now, target=f"schedule {'/'.join(each.address)}")
+            for each in schedules
+        ]
+        if audits:
+            most = self._running.settings.max_schedules
+            await self._running.policies.take_in(
+                limits, events, audits, schedules, by=by, reason="import", max_schedules=most
+            )
 
     def _limits(self) -> dict[Scope, Policy]:
         return {each: self._running.book.at(each) for each in self._running.book.scopes()}

@@ -29,7 +29,8 @@ KEPT = ("cron", "timezone", "service", "type", "payload", "key", "overlap", "cat
 def schedules() -> None:
     """See and set schedules: at each moment of a cron expression an event goes to a service.
 
-    A schedule belongs to a TENANT, and its NAME is one among those of that tenant.
+    A schedule belongs to a TENANT, and its NAME is one among those of that tenant. Those that start sagas are made by
+    `postroom sagas schedule`, and are here with the others.
     """
 
 
@@ -81,7 +82,7 @@ def list_schedules(
 @one_options
 def show_schedule(tenant: str, name: str, app: str | None, url: str | None, *, as_json: bool) -> None:
     """Show one schedule: what it is, where it stands, and why something waits or did not run."""
-    _tell(connect(app, url).schedule(tenant, name), as_json=as_json)
+    tell_schedule(connect(app, url).schedule(tenant, name), as_json=as_json)
 
 
 @schedules.command(
@@ -136,7 +137,7 @@ def set_schedule(payload: str | None, type_name: str | None, catch_up: float | N
     if missing or "payload" not in body:
         raise click.UsageError(f"A new schedule needs {' and '.join([*missing, 'a PAYLOAD'])}.")
     stored = client.put_schedule(tenant, name, {**body, "by": options["by"], "reason": options["reason"]})
-    _tell(stored, as_json=options["as_json"])
+    tell_schedule(stored, as_json=options["as_json"])
 
 
 def _kept(client: Client, tenant: str, name: str, service: str | None) -> dict[str, object]:
@@ -155,7 +156,7 @@ def _change_command(verb: str, text: str) -> None:
     def change(tenant: str, name: str, by: str, reason: str | None, **options: Any) -> None:
         body: dict[str, object] = {"by": by, "reason": reason}
         changed = connect(options["app"], options["url"]).change_schedule(verb, tenant, name, body)
-        _tell(changed, as_json=options["as_json"])
+        tell_schedule(changed, as_json=options["as_json"])
 
 
 _change_command("pause", "Have no more moments come. One that has come and has not run yet waits.")
@@ -195,7 +196,8 @@ def _state(one: ScheduleJson) -> str:
     return "active" if one.held is None else f"waits: {one.held}"
 
 
-def _tell(one: ScheduleJson, *, as_json: bool) -> None:
+def tell_schedule(one: ScheduleJson, *, as_json: bool) -> None:
+    """Print one schedule."""
     if as_json:
         print_json(one)
         return

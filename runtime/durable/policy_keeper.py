@@ -24,6 +24,7 @@ from runtime.errors import InvalidInputError, NotFoundError, StoreUnavailableErr
 from runtime.store.audit import AuditEntry
 from runtime.store.policies import Bundle, PolicyChange, PolicyRecord, PolicyStore, described
 from runtime.store.records import Event
+from runtime.store.schedules import ScheduleChange
 
 LOGGER = logging.getLogger("postroom.policies")
 
@@ -146,20 +147,32 @@ class PolicyKeeper:
         changes: Sequence[PolicyChange],
         events: Sequence[Event],
         audits: Sequence[AuditEntry],
+        schedules: Sequence[ScheduleChange],
         *,
         by: str,
         reason: str,
+        max_schedules: int,
     ) -> None:
-        """Change settings that were checked, accept events and note it in the audit: all of it or nothing.
+        """Change settings and schedules that were checked, accept events, note it in the audit: all of it or nothing.
 
         Raises:
+            ConflictError: a schedule has changed meanwhile, or a tenant would have more than `max_schedules`.
             CommitUnknownError: the connection was lost meanwhile, and it may have been done.
             StoreUnavailableError: nothing was done.
         """
         posted = [posted_of(event, 0.0) for event in events]
         now = self._clock.now()
         await self._store.take_in(
-            Bundle(changes=list(changes), posted=posted, audits=list(audits), by=by, at=now, reason=reason)
+            Bundle(
+                changes=list(changes),
+                posted=posted,
+                audits=list(audits),
+                by=by,
+                at=now,
+                reason=reason,
+                schedules=list(schedules),
+                max_schedules=max_schedules,
+            )
         )
         await self._load()
 

@@ -84,7 +84,9 @@ class MemoryDatabase:
         self.audit = MemoryAudit()
         self.outbox = MemoryOutbox()
         self.schedules = MemorySchedules(self.audit, self._is_unended)
-        self.policies = MemoryPolicies(self._waiting, self.outbox, self.audit, MemoryPortions(self.members.names))
+        self.policies = MemoryPolicies(
+            self._waiting, self.outbox, self.audit, MemoryPortions(self.members.names), self.schedules
+        )
         self.replays: dict[UUID, ReplayRequest] = {}
         self.abort_orders: dict[UUID, AbortOrder] = {}
 

@@ -11,6 +11,7 @@ from runtime.core.policy import NOTHING_SET, Scope
 from runtime.store.memory_audit import MemoryAudit
 from runtime.store.memory_outbox import MemoryOutbox
 from runtime.store.memory_portions import MemoryPortions
+from runtime.store.memory_schedules import MemorySchedules
 from runtime.store.policies import Bundle, Hours, PolicyChange, PolicyRecord, noted
 
 
@@ -23,11 +24,13 @@ class MemoryPolicies:
         outbox: MemoryOutbox,
         audit: MemoryAudit,
         portions: MemoryPortions,
+        schedules: MemorySchedules,
     ) -> None:
         self._waiting = waiting
         self._outbox = outbox
         self._audit = audit
         self.portions = portions
+        self._schedules = schedules
         self._records: list[PolicyRecord] = []
         self._usage: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
 
@@ -36,6 +39,7 @@ class MemoryPolicies:
         return self._lay(change, by, at, reason)
 
     async def take_in(self, bundle: Bundle) -> None:
+        self._schedules.write(bundle.schedules, bundle.max_schedules)
         for change in bundle.changes:
             self._lay(change, bundle.by, bundle.at, bundle.reason)
         for posted in bundle.posted:

@@ -11,6 +11,7 @@ from runtime.core.policy import FIELDS, Policy, Scope
 from runtime.store.audit import AuditEntry
 from runtime.store.outbox import Posted
 from runtime.store.portions import PortionStore
+from runtime.store.schedules import ScheduleChange
 
 MAX_POLICIES = 100_000
 MAX_HISTORY = 500
@@ -53,7 +54,7 @@ def described(change: PolicyChange) -> str:
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes into one transaction: settings by one person, events that are accepted, and what the audit says."""
+    """What goes into one transaction: what one person sets, events that are accepted, and what the audit says."""
 
     changes: list[PolicyChange]
     posted: list[Posted]
@@ -61,6 +62,9 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     at: float
     reason: str | None = None
+    schedules: list[ScheduleChange] = []
+    max_schedules: int = 0
+    """How many schedules a tenant may have then."""
 
 
 class PolicyStore(Protocol):
@@ -81,7 +85,10 @@ class PolicyStore(Protocol):
         ...
 
     async def take_in(self, bundle: Bundle) -> None:
-        """Write all of a bundle or nothing. Where the connection is lost meanwhile, either may be the case."""
+        """Write all of a bundle or nothing. Where the connection is lost meanwhile, either may be the case.
+
+        Raises ConflictError, as `ScheduleStore.change`.
+        """
         ...
 
     async def version(self) -> int:

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from runtime.cli.client import Client
+from runtime.schedule_views import ScheduleJson
 from sagas.container import Container, Imported
 from sagas.views import DefinitionJson, DefinitionsJson, SagaJson, SagaPage, Started, Told
 
@@ -24,6 +25,11 @@ class SagaClient(Client):
 
     def start(self, body: dict[str, object]) -> Started:
         return self._ask("POST", "/v1/sagas", Started, body)
+
+    def schedule_saga(self, tenant: str, name: str, body: dict[str, object]) -> ScheduleJson:
+        """Raises ConflictError, InvalidInputError, NotFoundError."""
+        path = f"/v1/saga-schedules/{quote(tenant, safe='')}/{quote(name, safe='')}"
+        return self._ask("PUT", path, ScheduleJson, body)
 
     def show(self, saga: str, **which: object) -> SagaJson:
         return self._ask("GET", f"/v1/sagas/{quote(saga, safe='')}{_query(which)}", SagaJson)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 import click
@@ -12,9 +13,10 @@ from runtime.cli.payload import raw_json
 from runtime.cli.person import by_option
 from runtime.cli.target import target_options, url_of
 from sagas.cli.client import SagaClient
-from sagas.container import Imported, container_schema
+from sagas.container import Imported, PlannedChange, container_schema
 
 COLUMNS = ("saga", "change", "version")
+SCHEDULE_COLUMNS = ("tenant", "schedule", "change", "setting", "here", "becomes")
 LIMIT_COLUMNS = ("service", "tenant", "limit", "here", "becomes")
 
 
@@ -25,8 +27,8 @@ LIMIT_COLUMNS = ("service", "tenant", "limit", "here", "becomes")
 def export_saga(saga: str | None, app: str | None, url: str | None, *, schema: bool) -> None:
     """Print a saga, with the sagas inside it, as one document.
 
-    It has what the saga needs of services, how they are declared, their limits, and a checksum. It has no secrets, and
-    what is paused stays so.
+    It has what the saga needs of services, how they are declared, their limits, the schedules that start it or bring
+    events to them, and a checksum. It has no secrets, and tenants and services that are paused stay so.
     """
     if schema:
         print_json(container_schema())
@@ -70,12 +72,22 @@ def _told(value: object) -> str:
     return printable(msgspec.json.encode(value).decode())
 
 
+def _schedule_rows(changes: Iterable[PlannedChange]) -> Iterator[tuple[object, ...]]:
+    for each in changes:
+        yield each.tenant, each.name, "kept as the code has it" if each.change == "kept" else each.change, "", "", ""
+        for one in each.settings:
+            yield "", "", "", one.setting, *("" if value is None else _told(value) for value in (one.before, one.after))
+
+
 def _tell(imported: Imported) -> None:
     show(table(COLUMNS, [(each.saga, each.change, each.version) for each in imported.changes], whole=COLUMNS))
     if imported.limits:
         click.echo()
         rows = [(each.service, each.tenant or "", each.setting, each.before, each.after) for each in imported.limits]
         show(table(LIMIT_COLUMNS, [tuple("" if value is None else value for value in row) for row in rows]))
+    if imported.schedules:
+        click.echo()
+        show(table(SCHEDULE_COLUMNS, _schedule_rows(imported.schedules)))
     for change in imported.changes:
         if change.diff:
             click.echo()

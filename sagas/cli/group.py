@@ -7,9 +7,11 @@ import click
 from sagas.cli.asking import cancel, repair, resume, retry, signal, skip, suspend
 from sagas.cli.definitions import definitions, diff, revert
 from sagas.cli.reading import list_sagas, show_saga, start
+from sagas.cli.scheduling import schedule_saga
 
 COMMANDS: tuple[click.Command, ...] = (
     start,
+    schedule_saga,
     list_sagas,
     show_saga,
     signal,

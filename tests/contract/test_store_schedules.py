@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from runtime.core.policy import Policy, Scope
 from runtime.core.schedule import Schedule
 from runtime.core.schedule_standing import Standing, ran
 from runtime.errors import ConflictError
 from runtime.store.audit import AuditEntry, AuditFilter
+from runtime.store.policies import Bundle, PolicyChange
 from runtime.store.port import Store
 from runtime.store.records import Batch, Delayed, Event, OutcomeKind, ScheduleStep, StoredState
 from runtime.store.schedules import Address, Run, ScheduleChange, ScheduleFilter, Source, StoredSchedule
@@ -114,6 +116,18 @@ async def test_what_is_due_is_found_the_longest_due_first(store: Store) -> None:
     assert [each.schedule.name for each in await store.schedules.due(NOW + 5, 10)] == ["a", "b", "c"]
     assert [each.schedule.name for each in await store.schedules.due(NOW, 1)] == ["a"]
     assert await store.schedules.due(NOW - 6, 10) == []
+
+
+async def test_a_bundle_with_a_schedule_that_has_changed_changes_nothing(store: Store) -> None:
+    changes = [PolicyChange(Scope(None, "acme"), Policy(weight=2.0))]
+    bundle = Bundle(changes=changes, posted=[], audits=[AUDIT], by="ann", at=NOW, max_schedules=MOST)
+    bundle = msgspec.structs.replace(bundle, schedules=[ScheduleChange(("acme", "nightly"), 0, stored())])
+    await store.policies.take_in(bundle)
+    assert len(await store.policies.current()) == len(await listed(store)) == 1
+    with pytest.raises(ConflictError, match="nightly of acme has changed"):
+        await store.policies.take_in(bundle)
+    assert await store.policies.version() == 1
+    assert len(await store.audit.lines(AuditFilter())) == 1
 
 
 def firing(known: StoredSchedule) -> tuple[Event, Batch]:

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from runtime.cli import main
 from runtime.cli.root import PLUGINS
+from runtime.store.schedules import ScheduleFilter
 from sagas.cli.group import COMMANDS
 from sagas.examples import order
 from tests.apps import run
@@ -75,6 +76,20 @@ async def test_a_saga_that_was_compensated_ends_the_command_with_1(database: Ser
         result = await postroom("start", "order", '{"id": "N", "sku": "s", "cents": 5}', "--tenant", "t", "--wait")
     assert result.exit_code == 1
     assert "compensated" in result.stdout
+
+
+async def test_a_saga_is_scheduled_and_what_cannot_start_is_refused(database: Server) -> None:
+    async with run(order.app, database, http="127.0.0.1:0") as running:
+        shown = await postroom("schedule", "acme", "nightly", "order", SMALL, "--cron", "0 3 * * *", "--by", "ann")
+        assert "service:     sagas" in shown.stdout
+        assert '"by": "schedule:nightly"' in shown.stdout
+        [stored] = await running.operations.schedules.schedules(ScheduleFilter(service="sagas"))
+        assert (stored.schedule.key, stored.by) == ("{id}", "ann")
+        again = await answer("schedule", "acme", "nightly", "order", SMALL, "--cron", "@daily", "--overlap", "queue")
+        assert (again["cron"], again["overlap"]) == ("@daily", "queue")
+        assert "no saga is named 'gone'" in await refusal("schedule", "acme", "x", "gone", "--cron", "@daily")
+        assert "input: Expected `object`" in await refusal("schedule", "acme", "x", "order", "7", "--cron", "@daily")
+        assert "cron: '@dayly' is none" in await refusal("schedule", "acme", "x", "order", SMALL, "--cron", "@dayly")
 
 
 async def test_people_signal_suspend_resume_repair_and_cancel(database: Server) -> None:

@@ -22,6 +22,7 @@ from runtime.store.policies import Bundle, PolicyChange
 from runtime.store.postgres import PostgresStore
 from runtime.store.postgres.pool import Connection
 from sagas import Flow, Sagas
+from sagas.container import checksum_of
 from sagas.examples import order, order_code
 from tests.apps import run
 from tests.postgres import Server
@@ -94,11 +95,28 @@ async def test_sagas_inside_others_travel_with_them_in_order(database: Server) -
     assert [definition.name for definition in container.sagas] == ["a", "b", "c"]
 
 
+PLANNED: dict[str, Any] = {
+    "tenant": "acme",
+    "name": "nightly",
+    "cron": "0 3 * * *",
+    "timezone": "UTC",
+    "service": "sagas",
+    "type": "Begin",
+    "payload": {"saga": "order", "input": {"id": "A", "sku": "s", "cents": 5, "address": "x"}, "by": "s"},
+    "key": "{id}",
+}
 WHOLE: dict[str, Any] = {
     "another format": {"format_version": 1},
     "a limit out of range": {"limits": [{"service": "bank", "settings": {"slots": 0}}]},
     "a limit of another service": {"limits": [{"service": "mail", "settings": {"slots": 1}}]},
     "a limit that is none": {"limits": [{"service": "bank", "settings": {"speed": 1}}]},
+    "a schedule of nonsense": {"schedules": [{**PLANNED, "cron": "61 * * * *"}]},
+    "a schedule of another saga": {"schedules": [{**PLANNED, "payload": {"saga": "b", "input": {}, "by": "s"}}]},
+    "a schedule with a wrong input": {"schedules": [{**PLANNED, "payload": {"saga": "order", "input": 7, "by": "s"}}]},
+    "a schedule of another service": {"schedules": [{**PLANNED, "service": "definitions"}]},
+    "a schedule of a message that is none": {"schedules": [{**PLANNED, "service": "bank", "type": "Pay"}]},
+    "two schedules of one name": {"schedules": [PLANNED, PLANNED]},
+    "schedules in an old format": {"schedules": [PLANNED], "format_version": 2},
     "a state": {"limits": [{"service": "bank", "settings": {"state": "paused"}}]},
 }
 
@@ -151,6 +169,13 @@ def edit(document: Any, what: str) -> None:
         ("a limit out of range", "container.limits[0].settings.slots: must be between 1 and"),
         ("a limit of another service", "container.limits[0].service: 'mail' is no service that the sagas need"),
         ("a limit that is none", "container.limits[0].settings.speed: is unknown"),
+        ("a schedule of nonsense", "container.schedules[0].cron: '61 * * * *': bad minute"),
+        ("a schedule of another saga", "container.schedules[0].payload.saga: 'b' is no saga of the container"),
+        ("a schedule with a wrong input", "container.schedules[0].payload.input: Expected `object`, got `int`"),
+        ("a schedule of another service", "container.schedules[0].service: no service is named 'definitions'"),
+        ("a schedule of a message that is none", "container.schedules[0].type: bank does not take 'Pay'"),
+        ("two schedules of one name", "container.schedules[1].name: acme has another schedule 'nightly'"),
+        ("schedules in an old format", "container.schedules: are unknown in version 2 of the format"),
         ("a state", "container.limits[0].settings.state: is for operators, and does not travel"),
         ("another format", "container.format_version: Invalid enum value 1"),
         ("a harmless word", "container.checksum: is "),
@@ -218,6 +243,89 @@ async def test_limits_travel_with_the_services_of_a_saga_and_what_is_paused_does
         }
         again = json.loads((await imported(path, document, "--yes", "--json")).stdout)
         assert (again["limits"], again["changes"][0]["change"]) == ([], "none")
+
+
+def scheduled_shop(*, cron: str) -> tuple[App, Sagas]:
+    app, sagas = empty_shop()
+    sagas.register(order.FLOW.definition(result="{parcel: parcel}"), input=order.Order)
+    sagas.schedule("nightly", "order", ORDER, cron=cron, tenant="acme")
+    return app, sagas
+
+
+async def test_schedules_travel_with_the_sagas_they_start_and_the_services_they_need(
+    database: Server, tmp_path: Path
+) -> None:
+    app, sagas = scheduled_shop(cron="0 3 * * *")
+    app.schedule("release", cron="@daily", to="warehouse", message=order.Release("A"), tenant="bee")
+    app.service("mail", order.Carrier)
+    app.schedule("other", cron="@daily", to="mail", message=order.Ship("A", "here"), tenant="bee")
+    async with run(app, database) as running:
+        await running.operations.schedules.pause("bee", "release", by="ann")
+        container = await sagas.transfer.export("order")
+    assert [(each.tenant, each.name, each.paused) for each in container.schedules] == [
+        ("acme", "nightly", False),
+        ("bee", "release", True),
+    ]
+    document, path = json.loads(msgspec.json.encode(container)), tmp_path / "order.json"
+    app, sagas = empty_shop()
+    async with run(app, database, schema="elsewhere", http="127.0.0.1:0") as running:
+        looked = await imported(path, document)
+        shown = [line.split() for line in looked.stdout.splitlines()]
+        assert ["acme", "nightly", "new"] in shown
+        assert ["cron", '"0', "3", "*", "*", '*"'] in shown
+        assert (await imported(path, document, "--yes", "--by", "ann")).exit_code == 0
+        assert (await sagas.transfer.export("order")).schedules == container.schedules
+        lines = await running.operations.audit.lines(AuditFilter(action="import"))
+        assert {line.target for line in lines} == {"saga order", "schedule acme/nightly", "schedule bee/release"}
+        document["schedules"][0]["cron"] = "0 4 * * *"
+        changed = json.loads((await imported(path, document, "--yes", "--edited", "--json")).stdout)
+        assert changed["schedules"] == [
+            {
+                "tenant": "acme",
+                "name": "nightly",
+                "change": "changed",
+                "settings": [{"setting": "cron", "before": "0 3 * * *", "after": "0 4 * * *"}],
+            },
+            {"tenant": "bee", "name": "release", "change": "none", "settings": []},
+        ]
+        assert (await running.operations.schedules.schedule("acme", "nightly")).schedule.cron == "0 4 * * *"
+
+
+async def test_schedules_that_the_code_declares_otherwise_are_left_to_it(database: Server, tmp_path: Path) -> None:
+    app, sagas = scheduled_shop(cron="0 3 * * *")
+    async with run(app, database):
+        document = json.loads(msgspec.json.encode(await sagas.transfer.export("order")))
+    app, sagas = scheduled_shop(cron="0 5 * * *")
+    async with run(app, database, schema="elsewhere", http="127.0.0.1:0") as running:
+        looked = await imported(tmp_path / "order.json", document, "--yes")
+        assert "kept as the code has it" in looked.stdout
+        assert (await running.operations.schedules.schedule("acme", "nightly")).schedule.cron == "0 5 * * *"
+
+
+async def test_an_import_that_gives_a_tenant_too_many_schedules_changes_nothing(
+    database: Server, tmp_path: Path
+) -> None:
+    app, sagas = scheduled_shop(cron="0 3 * * *")
+    async with run(app, database):
+        document = json.loads(msgspec.json.encode(await sagas.transfer.export("order")))
+    document["schedules"].append({**document["schedules"][0], "name": "weekly"})
+    app, sagas = empty_shop()
+    async with run(app, database, schema="elsewhere", http="127.0.0.1:0", max_schedules=1):
+        result = await imported(tmp_path / "order.json", document, "--yes", "--edited")
+        assert "acme may have 1 schedules, and would have 2" in result.stderr
+        assert sagas.catalog.names() == []
+
+
+async def test_a_container_of_the_format_without_schedules_is_still_read(database: Server, tmp_path: Path) -> None:
+    app, sagas = scheduled_shop(cron="0 3 * * *")
+    async with run(app, database, http="127.0.0.1:0"):
+        container = await sagas.transfer.export("order")
+        old = msgspec.structs.replace(container, format_version=2, schedules=[])
+        old = msgspec.structs.replace(old, checksum=checksum_of(old))
+        document = json.loads(msgspec.json.encode(old))
+        del document["schedules"]
+        result = await imported(tmp_path / "order.json", document, "--yes", "--json")
+        assert json.loads(result.stdout)["schedules"] == []
 
 
 async def test_an_import_shows_the_lines_that_change_and_services_that_are_declared_otherwise(

@@ -139,3 +139,16 @@ async def use_kit() -> None:
         handled: list[testing.Handled] = kit.handled("bank")
         clock: testing.VirtualClock = kit.clock
         clock.move_to(clock.now() + handled[0].attempt)
+
+
+def plan(sagas: Sagas) -> None:
+    sagas.schedule(
+        "nightly",
+        "order",
+        Order("A-1"),
+        cron="0 3 * * *",
+        tenant="acme",
+        timezone="UTC",
+        overlap="skip",
+        catch_up_seconds=60.0,
+    )

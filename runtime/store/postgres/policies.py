@@ -13,6 +13,7 @@ from runtime.store.postgres.audit import audit_columns
 from runtime.store.postgres.outbox import posted_columns
 from runtime.store.postgres.pool import Pool, Row
 from runtime.store.postgres.portions import Portions
+from runtime.store.postgres.schedules import change_schedules
 
 
 class Policies:
@@ -39,6 +40,8 @@ class Policies:
                 await connection.fetch(self._sql["change_policy"], *arguments)
             for posted in bundle.posted:
                 await connection.execute(self._sql["put_into_outbox"], *posted_columns(posted))
+            if bundle.schedules:
+                await change_schedules(connection, self._sql, bundle.schedules, bundle.max_schedules)
             if bundle.audits:
                 await connection.fetch(self._sql["write_audit"], *audit_columns(bundle.audits))
 
