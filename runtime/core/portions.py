@@ -133,7 +133,8 @@ def plan(
     for limit, demand in demands.items():
         units, last = demand.units, before.claims.get(limit, NO_CLAIM)
         seats = {name: _seat(each, limit, units, total) for name, each in others.items()}
-        seats[own] = Seat(shards, before.held(limit, units, total), min(demand.wanted, units), last.since or now)
+        since = min(last.since or now, now)
+        seats[own] = Seat(shards, before.held(limit, units, total), min(demand.wanted, units), since)
         due = units * shards // total
         contested = any(seat.wanted > units * seat.shards // total for seat in seats.values())
         target = divide(units, seats, now)[own] if contested else due
@@ -151,5 +152,6 @@ def _seat(statement: Statement, limit: Limit, units: int, total: int) -> Seat:
 
 
 def _claim(last: Claim, held: int, wanted: int, now: float) -> Claim:
+    """The next one. Where the store's clock was set back, nothing is since a time that is still to come."""
     unchanged = (last.held > 0, last.wanted > 0) == (held > 0, wanted > 0)
-    return Claim(held, wanted, last.since if unchanged and last.since else now)
+    return Claim(held, wanted, min(last.since, now) if unchanged and last.since else now)

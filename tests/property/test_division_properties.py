@@ -212,18 +212,33 @@ def test_when_nothing_changes_all_that_is_wanted_is_used_and_no_part_changes(
             assert all(world.part(member, limit) == before[member][limit] for member in world.owned)
 
 
+def all_have_had_a_turn(world: World, limit: Limit) -> bool:
+    had: set[UUID] = set()
+    for _ in range(int(len(world.owned) * (TURN_SECONDS + 1.0) / 0.25) + 8):
+        world.settle(1)
+        had |= {member for member in world.owned if world.part(member, limit)}
+    return had == world.owned.keys()
+
+
 @given(st.integers(1, 4), st.integers(2, 5))
 def test_more_members_than_units_take_turns(units: int, members: int) -> None:
     world = World([units] * len(LIMITS), members)
     limit = LIMITS[0]
     for member in world.owned:
         world.demand[member][limit] = 5
-    turns = dict.fromkeys(world.owned, 0)
-    for _ in range(int(members * (TURN_SECONDS + 1.0) / 0.25) + 8):
-        world.settle(1)
-        for member in world.owned:
-            turns[member] += world.part(member, limit) > 0
-    assert all(turns.values())
+    assert all_have_had_a_turn(world, limit)
+
+
+@given(st.integers(1, 4), st.integers(2, 5), st.sampled_from([-1e6, -3.0, 3.0, 1e6]))
+def test_turns_go_on_when_the_clock_of_the_store_is_set(units: int, members: int, step: float) -> None:
+    world = World([units] * len(LIMITS), members)
+    world.now = 2e6
+    limit = LIMITS[0]
+    for member in world.owned:
+        world.demand[member][limit] = 5
+    world.settle()
+    world.now += step
+    assert all_have_had_a_turn(world, limit)
 
 
 def test_a_member_alone_states_that_it_has_all_and_nothing_else() -> None:
