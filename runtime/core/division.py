@@ -94,6 +94,6 @@ def _turn(units: int, wanting: Mapping[UUID, Seat], now: float) -> set[UUID]:
     waiting = sorted((seat.since, name) for name, seat in wanting.items() if not seat.held)
     holding = sorted((seat.since, name) for name, seat in wanting.items() if seat.held)
     overdue = sum(now - since >= TURN_SECONDS for since, _ in holding)
-    leaving = max(len(holding) - units, min(overdue, len(waiting)))
+    leaving = max(len(holding) - units, min(overdue, len(wanting) - units))
     staying = holding[leaving:]
     return {name for _, name in (*staying, *waiting[: units - len(staying)])}

@@ -212,6 +212,12 @@ def test_when_nothing_changes_all_that_is_wanted_is_used_and_no_part_changes(
             assert all(world.part(member, limit) == before[member][limit] for member in world.owned)
 
 
+def test_who_has_a_unit_too_long_keeps_it_while_others_can_have_one_that_is_free() -> None:
+    holding, waiting = Seat(16, 1, 1, 0.0), Seat(16, 0, 1, 0.0)
+    parts = divide(3, {name(0): holding, name(1): waiting, name(2): waiting, name(3): holding}, TURN_SECONDS)
+    assert parts == {name(0): 0, name(1): 1, name(2): 1, name(3): 1}
+
+
 def all_have_had_a_turn(world: World, limit: Limit) -> bool:
     had: set[UUID] = set()
     for _ in range(int(len(world.owned) * (TURN_SECONDS + 1.0) / 0.25) + 8):
