@@ -11,6 +11,7 @@ from actors.job import Finalizer, Signature
 from actors.spec import Metadata
 from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
+from runtime.core.class_slots import ClassStanding
 from runtime.job_operations import JobOperations
 from runtime.replay_office import ReplayOperations
 from runtime.schedule_operations import ScheduleOperations
@@ -47,6 +48,8 @@ class ServiceInfo(msgspec.Struct, frozen=True):
     chunk_size: int
     messages: list[str]
     metadata: Metadata
+    classes: list[ClassStanding] = []
+    """Of work, in this process at this moment; none where it has none."""
 
 
 class DeadLetterOperations(Protocol):

@@ -40,6 +40,8 @@ def _lines(found: Explanation) -> list[str]:
         share = found.share
         lines.append(f"  tenant: fills {share.slots:,} slots, {share.waiting:,} events wait")
         lines.append(f"  share: weight {share.weight:g}, lag {share.lag:+.3g} s")
+    if found.work_class is not None:
+        lines.append(f"  class of work: {found.work_class}")
     lines += [f"  {reason.cause}: {reason.detail}" for reason in found.reasons]
     if found.expected_seconds is not None and found.status not in {"processing", "completed"}:
         lines.append(f"  expected to start in {duration(found.expected_seconds)}")

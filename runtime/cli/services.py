@@ -8,7 +8,7 @@ from runtime.cli.output import examples, json_option, print_json, show, table
 from runtime.cli.target import connect, target_options
 from runtime.operations import ServiceInfo
 
-COLUMNS = ("service", "label", "takes", "keyed", "slots", "chunk", "owner", "description")
+COLUMNS = ("service", "label", "takes", "keyed", "slots", "chunk", "classes", "owner", "description")
 
 
 @click.command(
@@ -22,7 +22,8 @@ COLUMNS = ("service", "label", "takes", "keyed", "slots", "chunk", "owner", "des
 def services(app: str | None, url: str | None, *, as_json: bool) -> None:
     """List the services of a running app.
 
-    Each with its settings and the messages it takes, by name.
+    Each with its settings and the messages it takes, by name. CLASSES are its classes of work, if it has any: how many
+    slots each fills, how many it may fill now, how many are kept for it, and how many events of it wait.
     """
     found = connect(app, url).services()
     if as_json:
@@ -35,4 +36,15 @@ def _row(service: ServiceInfo) -> tuple[object, ...]:
     about = service.metadata
     takes = ", ".join(name or "any JSON object" for name in service.messages)
     keyed = "yes" if service.keyed else "no"
-    return (service.name, about.label, takes, keyed, service.slots, service.chunk_size, about.owner, about.description)
+    classes = "; ".join(str(each) for each in service.classes)
+    return (
+        service.name,
+        about.label,
+        takes,
+        keyed,
+        service.slots,
+        service.chunk_size,
+        classes,
+        about.owner,
+        about.description,
+    )

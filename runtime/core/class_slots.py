@@ -19,6 +19,13 @@ class ClassStanding(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     """Entries."""
 
+    @property
+    def is_full(self) -> bool:
+        return self.filled >= self.most
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.filled:,} of {self.most:,} (kept {self.kept:,}), {self.waiting:,} wait"
+
 
 class ClassSlots:
     """Counts the slots that each class fills. A class is meant by its place in `WORK_CLASSES`.

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from runtime.core.caps import Part
+from runtime.core.class_slots import ClassStanding
 from runtime.core.fair_share_tenant import TenantShare
 from runtime.core.slot_account import NO_CAP
 
@@ -23,14 +24,16 @@ Cause = Literal[
     "tenant-cap",
     "quota",
     "service-slots",
+    "class-slots",
     "process-slots",
     "recording",
     "turn",
 ]
 """no-owner: no process runs the service for its shard. backoff: it waits for its delay or its next attempt. in-log: it
-is not in the window of its tenant yet. hold: its tenant is paused, quarantined or broken off. key-order: an earlier
-event of its key is not done. quota: its tenant is throttled. recording: too many outcomes wait for the disk. turn:
-others are before it. flow-control: it was put at the back of the queue."""
+is not in the window of its tenant yet. class-slots: its class of work fills all the slots that it may. hold: its
+tenant is paused, quarantined or broken off. key-order: an earlier event of its key is not done. quota: its tenant is
+throttled. recording: too many outcomes wait for the disk. turn: others are before it. flow-control: it was put at the
+back of the queue."""
 
 
 Level = Literal["tenant", "account", "service", "app"]
@@ -67,6 +70,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """How many events the service may run at once."""
     parts: Mapping[Level, Part] = {}
     """Caps of the deployment of which this process has only a part."""
+    work_class: ClassStanding | None = None
+    """Its class of work, if its service has classes and it is loaded."""
     weight_part: float = 1.0
     """Its tenant's part of the weights of those."""
 
@@ -92,6 +97,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     share: TenantShare | None
     reasons: list[Reason]
     expected_seconds: float | None
+    work_class: ClassStanding | None = None
+    """Its class of work, once it is in memory, where the service has classes."""
 
 
 def reasons(facts: Facts) -> Iterator[Reason]:
@@ -130,12 +137,19 @@ def _slot_reasons(facts: Facts) -> Iterator[Reason]:
         yield Reason("tenant-cap", every + _part(facts, "account"))
     if facts.service_room <= 0:
         yield Reason("service-slots", f"all {facts.slots:,} slots of the service are filled{_part(facts, 'service')}")
+    if facts.work_class is not None and facts.work_class.is_full:
+        yield _class_reason(facts.work_class)
     if not facts.process_room:
         yield Reason("process-slots", "all slots of the process are filled" + _part(facts, "app"))
     if facts.recording:
         yield Reason("recording", "so many outcomes wait for the disk that nothing is started")
     if facts.ahead and not facts.blocked_by_key:
         yield Reason("turn", f"{facts.ahead:,} events of its tenant are before it")
+
+
+def _class_reason(standing: ClassStanding) -> Reason:
+    fills = f"its class of work, {standing.name}, fills {standing.filled:,} slots"
+    return Reason("class-slots", f"{fills} and may fill no more: the others run other classes or are kept for them")
 
 
 def _part(facts: Facts, level: Level) -> str:
@@ -152,6 +166,8 @@ def expected_seconds(facts: Facts) -> float | None:
         return None
     if facts.share is None:
         return 0.0
-    part = min(max(1, facts.slots) * facts.weight_part, max(1.0, facts.cap / facts.slots_per_event))
-    busy = facts.service_room <= 0 or not facts.process_room
+    slots = facts.slots if facts.work_class is None else facts.work_class.most
+    part = min(max(1, slots) * facts.weight_part, max(1.0, facts.cap / facts.slots_per_event))
+    full = facts.work_class is not None and facts.work_class.is_full
+    busy = full or facts.service_room <= 0 or not facts.process_room
     return facts.share.estimate_seconds * (facts.ahead + busy) / max(part, 1e-9)

@@ -33,7 +33,7 @@ from runtime.durable.slots import Slots
 from runtime.durable.stateful_chunk import StatefulChunkRun
 from runtime.durable.states import States
 from runtime.durable.tenant_breakers import TenantBreakers
-from runtime.durable.work_classing import scheduler_of
+from runtime.durable.work_classing import detail_of, scheduler_of
 from runtime.machinery import Machinery
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch, Entry
@@ -175,7 +175,7 @@ class Service:
             mailbox_depth=len(self._fair),
             oldest_message_seconds=self._oldest_seconds(),
             handled=self._handled,
-            detail=self.slots.detail(),
+            detail=detail_of(self.slots, self._fair),
             children=self.instances.nodes(),
             children_total=len(self.instances),
         )

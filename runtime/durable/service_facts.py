@@ -39,5 +39,6 @@ def facts_of(
         process_room=not slots.pool_is_full,
         recording=recording,
         slots=slots.limit,
+        work_class=fair.class_of(tenant, matches),
         weight_part=terms.weight / (terms.weight + sum(others)),
     )

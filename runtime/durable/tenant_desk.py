@@ -106,6 +106,7 @@ class TenantDesk:
             share=facts.share if facts else None,
             reasons=list(reasons(facts)) if facts else [],
             expected_seconds=expected_seconds(facts) if facts else None,
+            work_class=facts.work_class if facts else None,
         )
 
     def _facts(self, job: JobView) -> Facts:

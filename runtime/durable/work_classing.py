@@ -10,6 +10,7 @@ from runtime.core.flow_control import make_share
 from runtime.core.scheduler import Scheduler
 from runtime.core.work_classes import WORK_CLASSES, ByRunTime, BySize, RunTimes, WorkClasses, class_of_size
 from runtime.definition import ServiceDefinition
+from runtime.durable.slots import Slots
 from runtime.store.records import Entry
 
 
@@ -52,6 +53,12 @@ def scheduler_of(
     made: ClassedShare[Entry] = ClassedShare(_classifier(rule), shares, cost)
     made.set_classes(definition.slots // cost, rule.guarantees)
     return made
+
+
+def detail_of(slots: Slots, fair: Scheduler[Entry]) -> str:
+    """What people are told of the slots of a service."""
+    classes = "; ".join(str(each) for each in fair.classes() if each.filled or each.waiting or each.kept)
+    return f"{slots.detail()}; {classes}" if classes else slots.detail()
 
 
 def _classifier(rule: WorkClasses) -> Classifier[Entry]:

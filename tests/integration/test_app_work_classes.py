@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -10,9 +11,12 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from click.testing import CliRunner, Result
 
 from actors import Actor, CalloutTimeoutError, RetryOrder, RetryPolicy
 from runtime import App, ByRunTime, BySize, Enqueue, Running, Settings
+from runtime.cli import main
+from runtime.core.class_slots import ClassStanding
 from runtime.core.policy import Policy, Scope
 from tests.apps import run, url_of
 from tests.postgres import Server
@@ -203,6 +207,37 @@ class TestByRunTime:
                 assert filled(running) == {"unknown": 6}
                 await finish(running)
             start_anew()
+
+
+class TestViews:
+    async def test_it_is_told_that_an_event_waits_for_a_slot_of_its_class(self, database: Server) -> None:
+        app = app_of()
+        async with run(app, database) as running:
+            waiting = (await fill(app, "big", 6))[-1]
+            told = await running.operations.tenants.explain(waiting)
+            assert [reason.cause for reason in told.reasons] == ["class-slots", "turn"]
+            assert told.work_class == ClassStanding(name="large", kept=0, filled=4, most=4, waiting=2)
+            await finish(running)
+            assert (await running.operations.tenants.explain(waiting)).work_class is None
+
+    async def test_services_and_the_tree_show_the_classes(self, database: Server) -> None:
+        app = app_of()
+        app.service("plain", Worker)
+        async with run(app, database, http="127.0.0.1:0") as running:
+            await fill(app, "big", 6)
+            listed = json.loads((await command(running, "services", "--json")).output)["services"]
+            assert [len(each["classes"]) for each in listed] == [4, 0]
+            large = {"name": "large", "kept": 0, "filled": 4, "most": 4, "waiting": 2}
+            assert large in listed[0]["classes"]
+            shown = " ".join((await command(running, "services")).output.split())
+            assert "large 4 of 4" in shown
+            tree = (await command(running, "tree", "--json")).output
+            assert "4 of 8 slots in use; small 0 of 2 (kept 2), 0 wait; medium" in tree
+            await finish(running)
+
+
+async def command(running: Running, *arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, (*arguments, "--url", str(running.url)))
 
 
 class TestOrder:

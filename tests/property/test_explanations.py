@@ -8,10 +8,13 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.core.classed_share import ClassedShare
 from runtime.core.explanation import Cause, Facts, expected_seconds, reasons
 from runtime.core.fair_share import FairShare, Taken
+from runtime.core.scheduler import Scheduler
 from runtime.core.slot_account import NO_CAP, SlotAccount
 from runtime.core.slot_pool import SlotPool
+from runtime.core.work_classes import LARGE, SMALL, WORK_CLASSES
 from runtime.durable.service_facts import facts_of
 from runtime.durable.slots import Slots
 
@@ -23,11 +26,29 @@ def nobody() -> None:
     """Nobody is woken here."""
 
 
+class ByNumber:
+    """Every third entry is large, the others are small."""
+
+    def class_of(self, entry: int) -> int:
+        return LARGE if entry % 3 == 0 else SMALL
+
+    def ran(self, entry: int, seconds: float) -> None:
+        """It stays what it is."""
+
+
+def scheduler(*, classes: bool) -> Scheduler[int]:
+    if not classes:
+        return FairShare()
+    made: ClassedShare[int] = ClassedShare(ByNumber(), [FairShare() for _ in WORK_CLASSES], 1)
+    made.set_classes(4, {"small": 0.5, "large": 0.25})
+    return made
+
+
 class World:
     """One service at a random moment."""
 
-    def __init__(self) -> None:
-        self.fair: FairShare[int] = FairShare()
+    def __init__(self, *, classes: bool = False) -> None:
+        self.fair = scheduler(classes=classes)
         self.slots = Slots(ENOUGH, 1, nobody)
         self.pool = SlotPool()
         self.account = SlotAccount("a")
@@ -55,6 +76,7 @@ class World:
             "service-held": lambda: self.slots.set_terms(self.limit, None),
             "tenant-cap": lambda: self._lift_caps(tenant),
             "service-slots": lambda: self.slots.set_terms(None, self.slots.held),
+            "class-slots": lambda: self.fair.set_classes(ENOUGH, {}),
             "process-slots": lambda: self.pool.set_cap(NO_CAP),
             "recording": lambda: setattr(self, "recording", False),
         }
@@ -75,7 +97,7 @@ class World:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[World, str, int]:
-    world = World()
+    world = World(classes=draw(st.booleans()))
     pushed = draw(
         st.lists(st.tuples(st.sampled_from(TENANTS), st.sampled_from([None, "k", "l"])), min_size=1, max_size=20)
     )
@@ -118,7 +140,7 @@ def test_an_event_starts_when_the_last_stated_reason_is_removed_and_not_before(
         assert not started(world, entry), f"it started although {cause} was stated"
         world.remove(cause, tenant)
     world.pump()
-    if not {"turn", "key-order"} & set(stated) and not _blocked(world):
+    if not {"turn", "key-order"} & set(stated) and not _blocked(world, tenant, entry):
         assert started(world, entry), "nothing was stated any more"
     while not started(world, entry):
         assert world.out, "nothing runs that it could wait for"
@@ -130,8 +152,11 @@ def test_an_event_starts_when_the_last_stated_reason_is_removed_and_not_before(
         world.pump()
 
 
-def _blocked(world: World) -> bool:
-    """Whether slots, which were few, went to entries that were first."""
+def _blocked(world: World, tenant: str, entry: int) -> bool:
+    """Whether slots, which were few, went to entries that were first, those of its tenant in other classes included."""
+    facts = world.facts(tenant, entry)
+    if facts.work_class is not None and any(reasons(facts)):
+        return True
     return world.slots.room <= 0 or world.slots.pool_is_full
 
 
