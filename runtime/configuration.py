@@ -28,7 +28,7 @@ import msgspec
 from actors.errors import SpecError
 from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
 from runtime.core.profile import FAIR, SchedulingProfile, profile_of
-from runtime.definition import ServiceDefinition
+from runtime.definition import ServiceDefinition, require_fitting
 from runtime.errors import InvalidInputError
 
 TENANTS = "tenants"
@@ -59,7 +59,7 @@ def with_file(
 
     Raises:
         InvalidInputError: the file cannot be read, or names the place in it that is wrong.
-        SpecError: the app sets something for a service that it does not have.
+        SpecError: the app sets something for a service that it does not have, or that means nothing for it.
     """
     if path is not None:
         own, read = read_file(path)
@@ -68,6 +68,8 @@ def with_file(
         if scope.service is not None and scope.service not in services:
             known = ", ".join(sorted(services)) or "none"
             raise SpecError("service", f"a policy is for {scope.service!r}, but this app has: {known}")
+        if scope.service is not None:
+            require_fitting(services[scope.service], policies[scope])
     batch_services = (name for name, service in services.items() if service.batch)
     return Configuration(profile, _laid_over(profile.policies_of(batch_services), policies))
 

@@ -17,7 +17,8 @@ from actors.spec import Breaker, Metadata, RetryPolicy, Supervision, require_pos
 from actors.state import state_of
 from runtime.cells.routing import Routing
 from runtime.core.names import NAME
-from runtime.core.work_classes import ByRunTime, BySize, WorkClasses, require_slots
+from runtime.core.policy import Policy
+from runtime.core.work_classes import ByRunTime, BySize, WorkClasses, require_possible, require_slots
 from runtime.store.records import Event
 
 DEFAULT_SLOTS = 16
@@ -126,6 +127,15 @@ def _require_actor(actor: object) -> None:
         raise SpecError("actor", f"must be a class derived from Actor, not {actor!r}")
     if not actor.handlers:
         raise SpecError("actor", f"{actor.__name__} has no handler; annotate a method's parameter with its message")
+
+
+def require_fitting(service: ServiceDefinition, policy: Policy) -> None:
+    """Raise SpecError, naming the field, where a policy of a service means nothing for it."""
+    if policy.guarantees is None:
+        return
+    if service.classes is None:
+        raise SpecError("guarantees", f"{service.name} has no classes of work; see the setting classes of a service")
+    require_possible("guarantees", service.classes, policy.guarantees)
 
 
 def _require_classes(classes: object, slots: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from runtime.core.caps import Part
-from runtime.core.policy import Policy
+from runtime.core.policy import Policy, shown
 from runtime.store.policies import PolicyRecord
 from runtime.tenants import PolicyInForce, QuotaUse, Standing, TenantReport
 from runtime.views import Time, utc
@@ -96,7 +96,7 @@ def said(policy: Policy) -> str:
     """Settings in a line, as `weight 2, slots 3`."""
     values: dict[str, Any] = msgspec.to_builtins(policy)
     return ", ".join(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
+        f"{name} {f'{value:g}' if isinstance(value, float) else shown(value)}" for name, value in values.items()
     )
 
 

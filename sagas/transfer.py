@@ -14,6 +14,7 @@ import msgspec
 from actors.errors import SpecError
 from runtime import Running, ServiceDefinition
 from runtime.core.policy import FIELDS, NOTHING_SET, Policy, Scope, require_policy
+from runtime.definition import require_fitting
 from runtime.errors import ConflictError
 from runtime.store.audit import AuditEntry
 from runtime.store.policies import PolicyChange, described
@@ -152,6 +153,7 @@ class Transfer:
                 raise DefinitionError("", f"{place}.settings.state", "is for operators, and does not travel")
             try:
                 require_policy(limit.scope, limit.settings)
+                require_fitting(self._services[limit.service], limit.settings)
             except SpecError as error:
                 problem = str(error).removeprefix(f"{error.field}: ")
                 raise DefinitionError("", f"{place}.settings.{error.field}", problem) from None

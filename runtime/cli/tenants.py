@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import click
@@ -14,6 +14,7 @@ from runtime.cli.person import by_option
 from runtime.cli.target import connect, target_options
 from runtime.cli.tenant_history import history, restore, show_change
 from runtime.core.policy import FIELDS, Overflow, Policy, State
+from runtime.core.work_classes import WorkClass
 from runtime.operations import MAX_PAGE
 from runtime.tenant_views import PolicyJson, StandingsJson, TenantJson, said, whom
 from runtime.tenants import Standing
@@ -164,6 +165,7 @@ def _change(change: Policy, reset: tuple[str, ...], options: dict[str, Any]) -> 
         "postroom tenants set acme --service mail --slots 2 --reason 'their relay is slow'",
         "postroom tenants set '*' --daily-quota 250000",
         "postroom tenants set --service mail --rate 100 --burst 500",
+        "postroom tenants set --service reports --guarantee small=0.25 --guarantee unknown=0.1",
         "postroom tenants set --everything --slots 64",
         "postroom tenants set acme --reset slots",
     ),
@@ -179,16 +181,32 @@ def _change(change: Policy, reset: tuple[str, ...], options: dict[str, Any]) -> 
 @click.option("--licences", type=int, metavar="N", help="Raises the quota to 200 for each, if that is more.")
 @click.option("--overflow", type=click.Choice(get_args(Overflow)), help="What happens to events over the quota.")
 @click.option(
+    "--guarantee", "guarantees", multiple=True, metavar="CLASS=PART", help="Keep a part (0.25) for a class of work."
+)
+@click.option(
     "--reset", multiple=True, type=click.Choice(FIELDS), help="Go back to what the app says. May be repeated."
 )
 def set_policy(**options: Any) -> None:
     """Set shares, caps and limits of a tenant or a service, on what waits already and on what comes."""
     if options["everything"] and (options["tenant"] or options["service"]):
         raise click.UsageError("--everything excludes TENANT and --service.")
+    options["guarantees"] = parts_of(options["guarantees"]) if options["guarantees"] else None
     change = Policy(**{name: options[name] for name in FIELDS if options.get(name) is not None})
     if change == Policy() and not options["reset"]:
         raise click.UsageError("Nothing to set; see --help.")
     _change(change, options["reset"], options)
+
+
+def parts_of(given: Sequence[str]) -> dict[WorkClass, float]:
+    """The parts of classes of work, each given as CLASS=PART. Raises click.BadParameter."""
+    parts: dict[WorkClass, float] = {}
+    for each in given:
+        name, _, part = each.partition("=")
+        try:
+            parts[msgspec.convert(name, WorkClass)] = float(part)
+        except (ValueError, msgspec.ValidationError):
+            raise click.BadParameter(f"{each!r} is not CLASS=PART, as small=0.25", param_hint="--guarantee") from None
+    return parts
 
 
 def _state_command(name: str, state: State, text: str) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from actors.errors import SpecError
 from actors.spec import require_positive
 from runtime.core.slot_account import NO_CAP
+from runtime.core.work_classes import WorkClass, require_guarantees
 
 EVERY_TENANT = "*"
 """Stands, as a tenant, for each one that has no setting of its own."""
@@ -68,6 +69,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     licences: int | None = None
     """Raises the daily quota to 200 for each, if that is more."""
     overflow: Overflow | None = None
+    guarantees: dict[WorkClass, float] | None = None
+    """Of a service with classes of work: which part of its slots is kept for each, in place of those registered."""
 
     @property
     def quota(self) -> int | None:
@@ -104,7 +107,16 @@ def require_policy(scope: Scope, policy: Policy) -> None:
         value = getattr(policy, field)
         if value is not None and value not in get_args(values):
             raise SpecError(field, f"must be one of {', '.join(get_args(values))}, not {value!r}")
+    if policy.guarantees is not None:
+        require_guarantees("guarantees", policy.guarantees)
     _require_scope(scope, policy)
+
+
+def shown(value: object) -> str:
+    """The value of a setting, for people."""
+    if isinstance(value, dict):
+        return " ".join(f"{name}={part:g}" for name, part in value.items()) or "none"
+    return str(value)
 
 
 def _require_scope(scope: Scope, policy: Policy) -> None:
@@ -114,5 +126,7 @@ def _require_scope(scope: Scope, policy: Policy) -> None:
         for field in OF_TENANTS:
             if getattr(policy, field) is not None:
                 raise SpecError(field, f"is for a tenant over all services, not for {scope}")
+    if policy.guarantees is not None and (scope.service is None or scope.tenant is not None):
+        raise SpecError("guarantees", f"is for a service with classes of work, not for {scope}")
     if scope.tenant == EVERY_TENANT and policy.state is not None:
         raise SpecError("state", "is for one tenant or for a service; name it")

@@ -17,6 +17,7 @@ from runtime.core.policy_book import PolicyBook
 from runtime.core.portions import Limit
 from runtime.core.slot_account import NO_CAP, SlotAccount
 from runtime.core.slot_pool import SlotPool
+from runtime.definition import require_fitting
 from runtime.durable.gate import Gate
 from runtime.durable.outbox import posted_of
 from runtime.durable.service import Service
@@ -119,6 +120,8 @@ class PolicyKeeper:
             raise InvalidInputError("service", f"no service is named {scope.service!r}; this app has: {known}")
         try:
             require_policy(scope, changes)
+            if scope.service is not None:
+                require_fitting(self._services[scope.service].definition, changes)
         except SpecError as error:
             raise InvalidInputError(error.field, str(error).removeprefix(f"{error.field}: ")) from None
         now = self._clock.now()

@@ -242,7 +242,7 @@ class Service:
     def limit_slots(self, book: PolicyBook) -> None:
         """Fill as many slots, and of each class of work, as the caps allow here from now on. Pumps nothing."""
         self.slots.set_terms(self.terms.slots, book.service_hold(self.name))
-        self.terms.share_out(self._fair, self.slots.limit)
+        self.terms.share_out(self._fair, self.slots.limit, book)
 
     def pump(self) -> None:
         """Fill the free slots with what the scheduler says is next."""

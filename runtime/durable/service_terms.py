@@ -59,10 +59,11 @@ class ServiceTerms:
             fair.unset(tenant)
             del self._told[tenant]
 
-    def share_out(self, fair: Scheduler[Any], slots: int) -> None:
+    def share_out(self, fair: Scheduler[Any], slots: int, book: PolicyBook) -> None:
         """Share so many slots among the classes of work, if there are any."""
         if self._classes is not None:
-            fair.set_classes(slots, self._classes.guarantees)
+            own = book.at(Scope(self._service)).guarantees
+            fair.set_classes(slots, self._classes.guarantees if own is None else own)
 
     def _has_own(self, tenant: str, book: PolicyBook, tier_caps: Mapping[str, int]) -> bool:
         if tenant in tier_caps or tenant in book.throttled or self._caps.is_divided(of_tenant(tenant, self._service)):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from runtime.core.policy import FIELDS, Policy, Scope
+from runtime.core.policy import FIELDS, Policy, Scope, shown
 from runtime.store.audit import AuditEntry
 from runtime.store.outbox import Posted
 from runtime.store.portions import PortionStore
@@ -48,7 +48,7 @@ def noted(change: PolicyChange, *, by: str, at: float, reason: str | None) -> Au
 def described(change: PolicyChange) -> str:
     """What is set and reset, in a line."""
     values = {name: getattr(change.changes, name) for name in FIELDS}
-    said = [f"{name} {value}" for name, value in values.items() if value is not None]
+    said = [f"{name} {shown(value)}" for name, value in values.items() if value is not None]
     reset = [name for name in change.reset if values.get(name) is None]
     return ", ".join(said + [f"{name} reset" for name in reset]) or "nothing changed"
 

@@ -13,11 +13,13 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from actors import Actor, CalloutTimeoutError, RetryOrder, RetryPolicy
+from actors import Actor, CalloutTimeoutError, RetryOrder, RetryPolicy, SpecError
 from runtime import App, ByRunTime, BySize, Enqueue, Running, Settings
 from runtime.cli import main
 from runtime.core.class_slots import ClassStanding
 from runtime.core.policy import Policy, Scope
+from runtime.core.work_classes import WorkClass
+from runtime.errors import InvalidInputError
 from tests.apps import run, url_of
 from tests.postgres import Server
 
@@ -182,6 +184,56 @@ class TestBySize:
             await running.policies.change(Scope("work"), Policy(), ["slots"], by="ann")
             assert filled(running) == {"large": 4}
             await finish(running)
+
+
+class TestLive:
+    async def test_other_parts_are_kept_at_once_and_after_a_restart(self, database: Server) -> None:
+        app = app_of()
+        async with run(app, database, http="127.0.0.1:0") as running:
+            await fill(app, "big", 20)
+            assert filled(running) == {"large": 4}
+            given = ("--guarantee", "small=0.125", "--reason", "a test", "--json")
+            changed = json.loads((await command(running, "tenants", "set", "--service", "work", *given)).output)
+            assert changed["settings"] == {"guarantees": {"small": 0.125}}
+            assert filled(running) == {"large": 7}
+            shown = (await command(running, "tenants", "history", "--service", "work")).output
+            assert "guarantees small=0.125" in shown
+        async with run(app, database) as running:
+            while sum(filled(running).values()) < 7:
+                await running.backlog.progress()
+            assert filled(running) == {"large": 7}
+            assert await answered(app, Load()) == ["completed"]
+            await running.policies.change(Scope("work"), Policy(), ["guarantees"], by="ann")
+            assert [each.kept for each in running.machinery.services["work"].fair.classes()] == [2, 2, 0, 0]
+            await finish(running)
+
+    @pytest.mark.parametrize(
+        ("service", "guarantees", "field"),
+        [
+            ("plain", {"small": 0.5}, "guarantees"),
+            ("work", {"unknown": 0.5}, "guarantees.unknown"),
+            ("work", {"small": 2.0}, "guarantees.small"),
+        ],
+    )
+    async def test_what_means_nothing_for_a_service_is_refused(
+        self, database: Server, service: str, guarantees: dict[WorkClass, float], field: str
+    ) -> None:
+        app = app_of()
+        app.service("plain", Worker)
+        async with run(app, database) as running:
+            with pytest.raises(InvalidInputError) as refused:
+                await running.policies.change(Scope(service), Policy(guarantees=guarantees), by="ann")
+            assert refused.value.field == field
+            wrong = await command_without_app("tenants", "set", "--service", "work", "--guarantee", "tiny=1")
+            assert "is not CLASS=PART" in wrong.output
+        app.limits("plain", guarantees={"small": 0.5})
+        with pytest.raises(SpecError, match="plain has no classes of work"):
+            async with run(app, database):
+                raise AssertionError("it started")
+
+
+async def command_without_app(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, arguments)
 
 
 class TestByRunTime:

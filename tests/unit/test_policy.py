@@ -43,6 +43,9 @@ class Mailer(Actor):
         (Scope("mail", "acme"), Policy(licences=1), "licences"),
         (Scope(), Policy(overflow="throttle"), "overflow"),
         (EVERY, Policy(state="paused"), "state"),
+        (Scope("mail"), Policy(guarantees={"small": 1.5}), "guarantees.small"),
+        (Scope("mail", "acme"), Policy(guarantees={"small": 0.5}), "guarantees"),
+        (Scope(), Policy(guarantees={"small": 0.5}), "guarantees"),
     ],
 )
 def test_what_is_out_of_range_or_means_nothing_there_is_refused(scope: Scope, policy: Policy, field: str) -> None:
