@@ -63,12 +63,12 @@ class Caps:
         """Whether this process uses another part than that by its shards."""
         return limit in self._portions.parts
 
-    def divided_tenants(self, service: str) -> set[str]:
-        """Tenants of which that holds in a service."""
+    def divided_tenants(self, service: str | None = None) -> set[str]:
+        """Tenants of which that holds of any cap, or of that within a service."""
         return {
             limit.tenant
             for limit in self._portions.parts
-            if limit.kind == "slots" and limit.service == service and limit.tenant is not None
+            if limit.kind == "slots" and limit.tenant is not None and service in {None, limit.service}
         }
 
 

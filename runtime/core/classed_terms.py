@@ -11,6 +11,7 @@ import msgspec
 from runtime.core.fair_share import FairShare
 from runtime.core.fair_share_tenant import E, Terms
 from runtime.core.fair_share_terms import require_cap
+from runtime.core.interleave import interleave
 from runtime.core.slot_account import NO_CAP, SlotAccount
 
 AT_CAP = "at its cap"
@@ -73,7 +74,10 @@ class ClassedTerms(Generic[E]):
         return self._shares[0].account_full(tenant)
 
     def bound(self) -> Iterator[str]:
-        return iter({tenant for share in self._shares for tenant in share.bound()})
+        return interleave(share.bound() for share in self._shares)
+
+    def is_bound(self, tenant: str) -> bool:
+        return any(share.is_bound(tenant) for share in self._shares)
 
     def ready(self, tenant: str) -> int:
         return sum(share.ready(tenant) for share in self._shares)

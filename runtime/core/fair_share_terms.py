@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Generic
 
 import msgspec
@@ -30,6 +31,7 @@ class FairShareTerms(Generic[E]):
         "_heap",
         "_holds",
         "_idle",
+        "_looked_at",
         "_tenants",
         "_terms",
         "_virtual",
@@ -47,6 +49,8 @@ class FairShareTerms(Generic[E]):
         self._accounts: dict[str, SlotAccount] = {}
         self._heap: TagHeap[E] = TagHeap()
         self._idle: IdleTenants[E] = IdleTenants(self._tenants)
+        self._looked_at = 0
+        """The place of the tenant with which `bound` goes on."""
         self._virtual = 0.0
 
     def set_weight(self, tenant: str, weight: float) -> None:
@@ -119,9 +123,18 @@ class FairShareTerms(Generic[E]):
             self._settle(state)
 
     def bound(self) -> Iterator[str]:
-        """Tenants that may not start one entry more, for their cap, their account or a hold. O(tenants)."""
-        cost = self._cost
-        return (state.name for state in self._tenants.values() if not state.may_start(cost))
+        """Tenants of which `is_bound` holds, those first that come after the last one an earlier call came to."""
+        tenants, cost = list(self._tenants.values()), self._cost
+        first = min(self._looked_at, len(tenants))
+        for place in chain(range(first, len(tenants)), range(first)):
+            if not tenants[place].may_start(cost):
+                self._looked_at = place + 1
+                yield tenants[place].name
+
+    def is_bound(self, tenant: str) -> bool:
+        """Whether a tenant may not start one entry more, for its cap, its account or a hold."""
+        state = self._tenants.get(tenant)
+        return state is not None and not state.may_start(self._cost)
 
     def ready(self, tenant: str) -> int:
         """How many entries of a tenant could be taken at once, were it not for caps and holds."""

@@ -67,6 +67,8 @@ class Demand(msgspec.Struct, frozen=True):
     units: int
     filled: int
     wanted: int
+    gives_way: bool = False
+    """Whether no more than its part by shards is wanted for now, so that others can ask for theirs."""
 
 
 class Portions:
@@ -133,9 +135,9 @@ def plan(
     for limit, demand in demands.items():
         units, last = demand.units, before.claims.get(limit, NO_CLAIM)
         seats = {name: _seat(each, limit, units, total) for name, each in others.items()}
-        since = min(last.since or now, now)
-        seats[own] = Seat(shards, before.held(limit, units, total), min(demand.wanted, units), since)
         due = units * shards // total
+        wanted = min(demand.wanted, due if demand.gives_way else units)
+        seats[own] = Seat(shards, before.held(limit, units, total), wanted, min(last.since or now, now))
         contested = any(seat.wanted > units * seat.shards // total for seat in seats.values())
         target = divide(units, seats, now)[own] if contested else due
         part = max(0, min(target, units - sum(seat.held for name, seat in seats.items() if name != own)))

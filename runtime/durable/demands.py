@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.context import Clock
+from runtime.core.asking import Asking
 from runtime.core.caps import APP, Caps, limit_of, of_service, of_tenant
+from runtime.core.interleave import interleave
 from runtime.core.lease import DEFAULT_SHARDS
 from runtime.core.limits import Limits
 from runtime.core.portions import RATE_UNITS, Demand, Limit
@@ -22,6 +25,11 @@ RATE_STEP = RATE_UNITS // 16
 LEAST_RATE = RATE_UNITS // DEFAULT_SHARDS
 """Each process keeps so much of a rate: the first event after a while need not wait for others to give some back."""
 
+MOST_TENANTS = 128
+"""For so many tenants a process asks for more than its parts of their caps, at most; more take turns."""
+MOST_RATES = 128
+"""And of so many rates."""
+
 
 class Demands:
     """Measures one process."""
@@ -35,20 +43,36 @@ class Demands:
         self._limits = limits
         self._clock = clock
         self._asked: dict[Limit, AskedRate] = {}
+        self._asking = Asking(MOST_TENANTS)
 
     def wanting(self) -> Iterator[Limit]:
         """Limits of which this process has used up its part."""
+        yield from self._wanting_services()
+        yield from islice(self._wanting_rates(), MOST_RATES)
+        yield from self._wanting_tenants()
+
+    def _wanting_services(self) -> Iterator[Limit]:
         if self._caps.whole(APP) is not None and self._keeper.pool.is_full:
             yield APP
         for service in self._services.values():
             if self._caps.whole(of_service(service.name)) is not None and service.slots.room <= 0:
                 yield of_service(service.name)
-        yield from self._wanting_rates()
-        for service in self._services.values():
-            for tenant in service.fair.bound():
-                for limit in (of_tenant(tenant, service.name), of_tenant(tenant)):
-                    if self._caps.whole(limit) is not None:
-                        yield limit
+
+    def _wanting_tenants(self) -> Iterator[Limit]:
+        services = self._services.values()
+        short = interleave(self._short_of(service) for service in services)
+        divided = self._caps.divided_tenants()
+        for tenant in self._asking.choose(short, self._is_short, divided, self._clock.monotonic()):
+            limits = (of_tenant(tenant, service.name) for service in services if _is_short_of(service, tenant))
+            for limit in (of_tenant(tenant), *limits):
+                if self._caps.whole(limit) is not None:
+                    yield limit
+
+    def _short_of(self, service: Service) -> Iterator[str]:
+        return (tenant for tenant in service.fair.bound() if _is_short_of(service, tenant))
+
+    def _is_short(self, tenant: str) -> bool:
+        return any(_is_short_of(service, tenant) for service in self._services.values())
 
     def forget_all_but(self, limits: Collection[Limit]) -> None:
         """Only these were measured."""
@@ -74,7 +98,8 @@ class Demands:
         unit = self._caps.unit(limit)
         filled = self._filled(limit)
         wanted = filled + min(self._needed(limit, whole), NO_CAP)
-        return Demand(whole // unit, -(-filled // unit), -(-wanted // unit))
+        gives_way = limit.tenant is not None and self._asking.is_resting(limit.tenant)
+        return Demand(whole // unit, -(-filled // unit), -(-wanted // unit), gives_way)
 
     def _filled(self, limit: Limit) -> int:
         if limit.service is None:
@@ -117,6 +142,11 @@ class Demands:
         if asked is None or asked.bucket is not bucket:
             asked = self._asked[limit] = AskedRate(bucket, average, now)
         return asked
+
+
+def _is_short_of(service: Service, tenant: str) -> bool:
+    """Whether it could use more slots of a service than its caps allow here."""
+    return service.fair.is_bound(tenant) and _needed_by(service, tenant) > 0
 
 
 def _needed_by(service: Service, tenant: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
-from itertools import islice
 from uuid import UUID
 
 from runtime.core.portions import Demand, Limit, Plan, Portions, plan
@@ -18,8 +17,6 @@ LOGGER = logging.getLogger("postroom.portions")
 EXCHANGE_SECONDS = 0.25
 ATTEMPTS = 3
 """How often in a row it tries to state something before others do."""
-MOST_WANTED = 128
-"""Of so many limits a process asks for more than its part by shards, at most."""
 
 
 class Divider:
@@ -71,7 +68,7 @@ class Divider:
         portions, owned = self._portions, self._owned()
         self._use(min(portions.shards, owned), portions.parts)
         listed = [limit for each in stated.statements.values() for limit in each.claims]
-        wanting = islice(self._demands.wanting(), MOST_WANTED)
+        wanting = self._demands.wanting()
         measured = {limit: self._demands.measure(limit) for limit in (*listed, *portions.parts, *wanting)}
         self._demands.forget_all_but(measured)
         demands = {limit: demand for limit, demand in measured.items() if demand is not None}

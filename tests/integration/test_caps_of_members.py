@@ -267,6 +267,24 @@ async def test_the_slots_of_a_service_are_raised_above_those_it_has_and_lowered_
         await running.wait_idle("work")
 
 
+async def test_tenants_of_which_too_many_are_short_to_ask_for_all_have_a_turn_each(
+    deployment: Deployment, database: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.durable.demands.MOST_TENANTS", 4)
+    tenants = [f"t{number}" for number in range(12)]
+    deployment.caps |= {f"tenant {tenant}": 1 for tenant in tenants}
+    apps = [deployment.app(name) for name in ("one", "two")]
+    for app in apps:
+        app.tenant("*", slots=1)
+    async with members(database, *apps) as running:
+        for tenant in tenants:
+            await fill(apps[0], tenant, 300, seconds=0.05)
+        await until(lambda: all(deployment.most[f"tenant {tenant}"] for tenant in tenants))
+        await running[0].policies.change(Scope(None, "*"), Policy(slots=30), by="ann")
+        deployment.caps.clear()
+        await running[0].wait_idle("work")
+
+
 async def test_a_process_that_is_alone_states_once_that_all_is_its_own(
     deployment: Deployment, database: Server, admin: Connection
 ) -> None:

@@ -76,6 +76,8 @@ class World:
         self.filled = {each: dict.fromkeys(LIMITS, 0) for each in self.owned}
         self.parts: dict[UUID, tuple[int, dict[Limit, int]]] = {each: (0, {}) for each in self.owned}
         self.under_way: dict[UUID, tuple[int, Plan]] = {}
+        self.resting: set[tuple[UUID, Limit]] = set()
+        """Members that give way to others in a limit."""
 
     def part(self, member: UUID, limit: Limit) -> int:
         shards, parts = self.parts[member]
@@ -89,7 +91,10 @@ class World:
         self.parts[member] = (min(shards, self.owned[member]), parts)
         wanting = {limit for limit in LIMITS if max(demand[limit], filled[limit]) > self.part(member, limit)}
         demands = {
-            limit: Demand(self.units[limit], filled[limit], max(filled[limit], demand[limit]))
+            limit: Demand(
+                *(self.units[limit], filled[limit], max(filled[limit], demand[limit])),
+                gives_way=(member, limit) in self.resting,
+            )
             for limit in listed | wanting | self.parts[member][1].keys()
         }
         made = plan(member, self.stated, demands, owned=self.owned[member], total=TOTAL, now=self.now)
@@ -154,7 +159,7 @@ places = st.integers(0, 4)
 steps = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["begin", "finish", "exchange", "end"]), places, places, counts),
-        st.tuples(st.just("want"), places, st.integers(0, 3), st.integers(0, 30)),
+        st.tuples(st.sampled_from(["want", "rest"]), places, st.integers(0, 3), st.integers(0, 30)),
         st.tuples(st.sampled_from(["move", "die"]), places, places, st.integers(0, 64)),
     ),
     max_size=40,
@@ -170,6 +175,8 @@ def run(world: World, script: list[tuple[Any, ...]]) -> None:
         elif step == "end":
             limit = LIMITS[second % len(LIMITS)]
             world.filled[member][limit] = max(0, world.filled[member][limit] - number)
+        elif step == "rest":
+            world.resting ^= {(member, LIMITS[second % len(LIMITS)])}
         elif step == "exchange":
             world.exchange()
         elif step in {"begin", "finish"}:
@@ -199,6 +206,7 @@ def test_when_nothing_changes_all_that_is_wanted_is_used_and_no_part_changes(
 ) -> None:
     world = World(limits, members)
     run(world, script)
+    world.resting.clear()
     world.settle()
     before = {member: {limit: world.part(member, limit) for limit in LIMITS} for member in world.owned}
     world.settle(2)
@@ -258,6 +266,16 @@ def test_limits_that_nobody_wants_more_of_are_not_stated() -> None:
     world.demand[name(0)][LIMITS[0]] = 5
     world.settle(3)
     assert world.stated == {name(0): Statement(32), name(1): Statement(32)}
+
+
+def test_a_member_that_gives_way_keeps_its_part_by_shards_and_no_more() -> None:
+    world = World([10] * len(LIMITS), 2)
+    world.move(name(0), name(1), 32)
+    world.demand[name(0)][LIMITS[0]] = 50
+    world.settle(3)
+    world.resting = {(name(0), LIMITS[0])}
+    world.settle(3)
+    assert [world.part(member, LIMITS[0]) for member in world.owned] == [5, 5]
 
 
 def test_what_one_member_does_not_want_another_one_uses_and_gives_back() -> None:

@@ -30,7 +30,7 @@ def take_all(share: ClassedShare[Job]) -> list[str]:
 def test_with_a_cap_of_0_nothing_of_any_class_is_started_until_it_is_raised() -> None:
     share = share_of("a", "b")
     share.set_cap("a", 0)
-    assert (take_all(share), list(share.bound()), share.ready("a")) == (["b", "b"], ["a"], 2)
+    assert (take_all(share), set(share.bound()), share.ready("a")) == (["b", "b"], {"a"}, 2)
     share.set_cap("a", 1)
     assert take_all(share) == ["a"]
     share.set_cap("a", 2)
@@ -63,4 +63,12 @@ def test_a_cap_of_0_holds_entries_of_several_slots_too() -> None:
     share.set_cap("a", 0)
     assert take_all(share) == []
     share.set_cap("a", 3)
+    assert take_all(share) == ["a"]
+
+
+def test_where_other_processes_have_every_slot_of_a_service_no_class_has_one() -> None:
+    share = share_of("a")
+    share.set_classes(0, {"small": 0.5, "large": 0.5})
+    assert take_all(share) == []
+    share.set_classes(1, {"small": 0.5, "large": 0.5})
     assert take_all(share) == ["a"]

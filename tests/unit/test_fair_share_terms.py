@@ -115,6 +115,14 @@ class TestCap:
         share.push("c", None, "c1")
         assert take_all(share) == []
 
+    def test_those_that_may_start_nothing_are_named_all_round_from_where_the_last_one_was(self) -> None:
+        share = share_of("a1", "b1", "c1", "d1")
+        for tenant in "acd":
+            share.set_cap(tenant, 0)
+        assert next(share.bound()) == "a"
+        assert list(share.bound()) == ["c", "d", "a"]
+        assert [share.is_bound(tenant) for tenant in "abx"] == [True, False, False]
+
 
 class TestHold:
     def test_nothing_of_a_held_tenant_is_started_and_everyone_else_goes_on(self) -> None:
