@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from itertools import islice
 from uuid import UUID
 
@@ -24,6 +24,10 @@ ANY_RUN = UUID(int=0)
 
 Known = StoredSchedule | None
 Decide = Callable[[Known], Known]
+Step = tuple[Address, Decide, AuditEntry]
+"""A change: of which schedule, to what, and what the audit says of it."""
+MAX_STEPS = 500
+"""How many changes go into one transaction."""
 
 
 class ScheduleDesk:
@@ -126,14 +130,31 @@ class ScheduleDesk:
             InvalidInputError, ConflictError: as `put`.
         """
         wanted = {(each.tenant, each.name): self.checked(each) for each in schedules}
-        declared = {stored.address: stored.schedule async for stored in self._declared()}
-        for address in declared.keys() - wanted:
-            gone = self._audit("delete_schedule", address, by, "not declared any more", None)
-            await self._change(address, lambda known: known if known and known.source == "people" else None, gone)
-        for address, schedule in wanted.items():
-            if declared.get(address) != schedule:
-                audit = self._audit("set_schedule", address, by, _described(schedule), None)
-                await self._change(address, _declaring(self, schedule, by), audit)
+        declared = {stored.address: stored async for stored in self._declared()}
+        steps: list[Step] = [
+            (address, _peoples, self._audit("delete_schedule", address, by, "not declared any more", None))
+            for address in declared.keys() - wanted
+        ]
+        steps += [
+            (
+                address,
+                _declaring(self, schedule, by),
+                self._audit("set_schedule", address, by, _described(schedule), None),
+            )
+            for address, schedule in wanted.items()
+            if address not in declared or declared[address].schedule != schedule
+        ]
+        for start in range(0, len(steps), MAX_STEPS):
+            await self._take(steps[start : start + MAX_STEPS], declared)
+
+    async def _take(self, steps: Sequence[Step], known: Mapping[Address, StoredSchedule]) -> None:
+        """Take steps at once; where a schedule is not as it was known to be, one after another."""
+        changes = [_changing(address, known.get(address), decide) for address, decide, _ in steps]
+        try:
+            await self._store.change(changes, [audit for _, _, audit in steps], self.most)
+        except ConflictError:
+            for step in steps:
+                await self._change(*step)
 
     async def _declared(self) -> AsyncIterator[StoredSchedule]:
         after: Address | None = ("", "")
@@ -156,24 +177,35 @@ class ScheduleDesk:
         """Make a change, decided anew whenever another one, or a run, was faster."""
         while True:
             known = await self._store.find(*address)
-            becomes = decide(known)
-            was = 0 if known is None else known.revision
-            if known is becomes is None:
+            change = _changing(address, known, decide)
+            if known is change.becomes is None:
                 return None
             try:
-                await self._store.change([ScheduleChange(address, was, becomes)], [audit], self.most)
+                await self._store.change([change], [audit], self.most)
             except ConflictError:
-                now = await self._store.find(*address)
-                if (0 if now is None else now.revision) == was:
+                if _revision(await self._store.find(*address)) == change.was:
                     raise
             else:
-                return becomes
+                return change.becomes
 
     def _audit(self, action: str, address: Address, by: str, detail: str | None, reason: str | None) -> AuditEntry:
         require_name("by", by)
         if reason is not None:
             require_name("reason", reason, MAX_REASON_CHARACTERS)
         return AuditEntry(action=action, by=by, at=self._clock.now(), target="/".join(address), detail=detail)
+
+
+def _revision(known: Known) -> int:
+    return 0 if known is None else known.revision
+
+
+def _changing(address: Address, known: Known, decide: Decide) -> ScheduleChange:
+    return ScheduleChange(address, _revision(known), decide(known))
+
+
+def _peoples(known: Known) -> Known:
+    """What stays of a schedule that the code declared: it is people's by now, or goes."""
+    return known if known is not None and known.source == "people" else None
 
 
 def _declaring(desk: ScheduleDesk, schedule: Schedule, by: str) -> Decide:

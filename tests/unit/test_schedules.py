@@ -1,89 +1,23 @@
-"""Schedules of an app, on a clock that the test moves: what runs when, what waits, and what is refused."""
+"""Schedules of an app, on a clock that the test moves: what runs when, and what waits."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
-import msgspec
 import pytest
 
-from actors import Actor, Backoff, RetryPolicy
-from actors.errors import SpecError
-from runtime import App, Running, testing
+from runtime import App, testing
 from runtime.core.policy import Policy, Scope
-from runtime.core.schedule import Schedule
-from runtime.core.schedule_standing import Standing
-from runtime.errors import ConflictError, InvalidInputError, NotFoundError
+from runtime.errors import ConflictError, NotFoundError
 from runtime.store.audit import AuditFilter
 from runtime.store.memory_database import MemoryDatabase
 from runtime.store.schedules import ScheduleFilter
-from runtime.testing import Kit, VirtualClock
+from runtime.testing import VirtualClock
 from runtime.testing.store import TestingStore
-
-HOUR = 3600.0
-
-
-class Close(msgspec.Struct):
-    day: int = 1
-
-
-class Open(msgspec.Struct):
-    pass
-
-
-class Ledger(Actor):
-    async def close(self, close: Close) -> None: ...
-    async def open(self, opening: Open) -> None: ...
-
-
-class Book(msgspec.Struct):
-    closed: int = 0
-
-
-class Books(Actor):
-    state: Book
-
-    def state_label(self) -> str:
-        return "open" if self.state.closed < 2 else "closed"
-
-    def state_ended(self) -> bool:
-        return self.state.closed == 2
-
-    async def close(self, close: Close) -> None:
-        self.state.closed += 1
-
-
-RETRY = RetryPolicy(attempts=2, backoff=Backoff(initial_seconds=150, max_seconds=150, jitter=0))
+from tests.unit.ledger import HOUR, Books, Close, Ledger, Open, closing_app, given, looked_at, minutely, standing
 
 
 @pytest.fixture
 def app() -> App:
-    app = App("closing")
-    app.service("ledger", Ledger, retry=RETRY)
-    app.service("books", Books, keyed=True)
-    return app
-
-
-async def standing(kit: Kit, name: str = "nightly", tenant: str = "acme") -> Standing:
-    found = (await kit.running.operations.schedules.schedule(tenant, name)).standing
-    found.validate()
-    return found
-
-
-async def looked_at(running: Running, name: str) -> Standing:
-    """The standing of a schedule that was due when the app started."""
-    while True:
-        await running.schedules.fire_due()
-        found = (await running.operations.schedules.schedule("acme", name)).standing
-        if found.runs or found.held:
-            return found
-        await asyncio.sleep(0)
-
-
-def minutely(app: App, **fields: Any) -> Schedule:
-    usual: dict[str, Any] = {"cron": "* * * * *", "to": "ledger", "message": Close(), "tenant": "acme"}
-    return app.schedule("nightly", **{**usual, **fields})
+    return closing_app()
 
 
 async def test_each_moment_brings_its_message_to_the_service(app: App) -> None:
@@ -227,18 +161,6 @@ async def test_people_pause_and_resume_and_the_audit_knows(app: App) -> None:
         ]
 
 
-def given(**fields: Any) -> Schedule:
-    usual: dict[str, Any] = {
-        "tenant": "acme",
-        "name": "weekly",
-        "cron": "* * * * *",
-        "service": "ledger",
-        "type": "Close",
-        "payload": msgspec.Raw(b'{"day": 2}'),
-    }
-    return Schedule(**{**usual, **fields})
-
-
 async def test_people_add_change_and_delete_schedules_of_their_own(app: App) -> None:
     async with testing.app(app) as kit:
         schedules = kit.running.operations.schedules
@@ -288,6 +210,25 @@ async def test_the_code_has_the_last_word_on_what_it_declares(app: App) -> None:
         assert [(each.schedule, each.source) for each in found] == [(taken, "app")]
 
 
+async def test_what_is_declared_no_more_goes_and_what_changed_meanwhile_is_seen(app: App) -> None:
+    database, clock = MemoryDatabase(), VirtualClock()
+    minutely(app)
+    minutely(app, tenant="bee")
+    async with app.running(store=TestingStore(database), clock=clock):
+        pass
+    other = App("closing")
+    ledger = other.service("ledger", Ledger)
+    minutely(other, to=ledger, tenant="bee", cron="@daily")
+    async with other.running(store=TestingStore(database), clock=clock) as running:
+        found = await running.operations.schedules.schedules(ScheduleFilter())
+        assert [(each.address, each.schedule.cron) for each in found] == [(("bee", "nightly"), "@daily")]
+        lines = await running.operations.audit.lines(AuditFilter(limit=2))
+        assert {(line.action, line.target) for line in lines} == {
+            ("delete_schedule", "acme/nightly"),
+            ("set_schedule", "bee/nightly"),
+        }
+
+
 async def test_a_pause_outlives_a_new_start(app: App) -> None:
     database, clock = MemoryDatabase(), VirtualClock()
     minutely(app)
@@ -308,75 +249,3 @@ async def test_a_schedule_whose_service_is_gone_says_so_and_waits(app: App) -> N
     async with other.running(store=TestingStore(database), clock=clock) as running:
         found = await looked_at(running, "weekly")
         assert found.held == "no service is named 'ledger'; this app has: books"
-
-
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
-        ({"name": "Nightly"}, "name: 'Nightly' must be a lower-case word"),
-        ({"cron": "* * * *"}, "cron: .* has 4 fields, not 5"),
-        ({"cron": "0 0 * * * *"}, "cron: .* has 6 fields, not 5"),
-        ({"timezone": "Mars/Olympus"}, "timezone: 'Mars/Olympus' is none"),
-        ({"overlap": "maybe"}, "overlap: must be one of skip, queue, allow, not 'maybe'"),
-        ({"catch_up_seconds": 0.0}, "catch_up_seconds: must be"),
-        ({"catch_up_seconds": float("nan")}, "catch_up_seconds: must be"),
-        ({"tenant": ""}, "tenant: must not be empty"),
-        ({"tenant": "a\n"}, "tenant: must not contain control characters"),
-    ],
-)
-async def test_a_field_that_is_wrong_is_named_in_code_and_by_people(app: App, fields: Any, told: str) -> None:
-    declared = {"name": "nightly", "cron": "@daily", "to": "ledger", "message": Close(), "tenant": "acme", **fields}
-    with pytest.raises(SpecError, match=f"^{told}"):
-        app.schedule(**declared)
-    async with testing.app(app) as kit:
-        with pytest.raises(InvalidInputError, match=f"^{told}"):
-            await kit.running.operations.schedules.put(given(**fields), by="ann")
-
-
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
-        ({"to": "gone"}, "to: no service is named 'gone'; this app has: books, ledger"),
-        ({"message": Book()}, "message: ledger does not take Book"),
-        ({"to": "books"}, "key: is required: books has one actor per key"),
-        ({"key": ""}, "key: must not be empty"),
-    ],
-)
-def test_a_declaration_that_the_app_cannot_carry_out_is_refused(app: App, fields: Any, told: str) -> None:
-    with pytest.raises(SpecError, match=f"^{told}"):
-        minutely(app, **fields)
-
-
-def test_a_tenant_has_one_schedule_of_a_name(app: App) -> None:
-    minutely(app)
-    minutely(app, tenant="bee")
-    with pytest.raises(SpecError, match="name: acme has a schedule 'nightly' already"):
-        minutely(app)
-
-
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
-        ({"service": "gone"}, "service: no service is named 'gone'"),
-        ({"type": "Book"}, "type: ledger does not take 'Book'"),
-        ({"type": None}, "type: is required: ledger takes Close, Open"),
-        ({"payload": msgspec.Raw(b'{"day": "x"}')}, "payload.day: Expected `int`, got `str`"),
-        ({"service": "books"}, "key: is required: books has one actor per key"),
-        ({"key": "{id}" * 10}, "key: has 360 characters; the limit is 200"),
-    ],
-)
-async def test_what_no_service_takes_is_refused(app: App, fields: Any, told: str) -> None:
-    async with testing.app(app) as kit:
-        with pytest.raises(InvalidInputError, match=f"^{told}"):
-            await kit.running.operations.schedules.put(given(**fields), by="ann")
-
-
-async def test_a_tenant_has_a_hundred_schedules_at_most(app: App) -> None:
-    async with testing.app(app) as kit:
-        for number in range(100):
-            await kit.running.operations.schedules.put(given(name=f"s{number}"), by="ann")
-        with pytest.raises(ConflictError, match="acme may have 100 schedules, and would have 101"):
-            await kit.running.operations.schedules.put(given(name="one-more"), by="ann")
-        await kit.running.operations.schedules.put(given(name="s7", cron="@daily"), by="ann")
-        await kit.pass_time(60)
-        assert len(kit.handled()) == 99

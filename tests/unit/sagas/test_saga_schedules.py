@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from actors import Actor, Backoff, RetryPolicy
 from actors.errors import SpecError
 from runtime import App, testing
-from runtime.core.schedule_standing import Standing
 from runtime.errors import InvalidInputError, NotFoundError
-from runtime.testing import Kit
 from sagas import Flow, Sagas
 from sagas.scheduling import SagaScheduleBody
-
-HOUR = 3600.0
-RETRY = RetryPolicy(attempts=2, backoff=Backoff(initial_seconds=150, max_seconds=150, jitter=0))
-
-
-class Close(msgspec.Struct):
-    day: int = 1
-
-
-class Ledger(Actor):
-    async def close(self, close: Close) -> None: ...
+from tests.unit.ledger import HOUR, Close, closing_app, standing
 
 
 @pytest.fixture
 def app() -> App:
-    app = App("closing")
-    app.service("ledger", Ledger, retry=RETRY)
-    return app
-
-
-async def standing(kit: Kit, name: str = "nightly") -> Standing:
-    return (await kit.running.operations.schedules.schedule("acme", name)).standing
+    return closing_app()
 
 
 @pytest.fixture
