@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Coroutine, Iterable
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -41,8 +41,13 @@ from sagas.plan import Plan
 SAGAS = "sagas"
 """The service's name."""
 MAX_CAUSE_CHARACTERS = 2_000
-Place: TypeAlias = tuple[str, int]
-"""What comes back with the end of a step: its place and which send it was."""
+
+
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """What comes back with the end of a step: its place and which send it was."""
+
+    place: str
+    attempt: int
 
 
 class SagaState(msgspec.Struct):
@@ -102,11 +107,12 @@ class Coordinator(Actor):
 
     def step_ended(self, ended: JobEnded) -> Coroutine[Any, Any, None] | None:
         """Plain where the plan is at hand, so that it can join the commit of the step."""
-        place, attempt = msgspec.convert(ended.context, Place)
+        sent = msgspec.convert(ended.context, Sent)
         if ended.outcome == "completed":
-            return self._take(Done(place, ended.result))
+            return self._take(Done(sent.place, ended.result))
         why = f"{ended.outcome}: {ended.cause.type}: {ended.cause.message}" if ended.cause else ended.outcome
-        return self._take(Failed(place, attempt, why[:MAX_CAUSE_CHARACTERS], permanent=ended.outcome == "aborted"))
+        cause = why[:MAX_CAUSE_CHARACTERS]
+        return self._take(Failed(sent.place, sent.attempt, cause, permanent=ended.outcome == "aborted"))
 
     def happened(self, message: Happened) -> Coroutine[Any, Any, None] | None:
         return self._take(message.event)
@@ -177,7 +183,9 @@ class Coordinator(Actor):
             command.service,
             message,
             key=key,
-            finalizer=Finalizer(service=self.ctx.service, key=instance.id, context=(command.place, command.attempt)),
+            finalizer=Finalizer(
+                service=self.ctx.service, key=instance.id, context=Sent(command.place, command.attempt)
+            ),
             idempotency_key=command.idempotency_key,
         )
 

@@ -65,6 +65,8 @@ class PlanNode(msgspec.Struct, frozen=True):
     def place(self, rounds: Rounds) -> str:
         """The node's name in a running saga, such as `charge` or `charge[2]`."""
         name: str = self.node.name
+        if not rounds:
+            return name
         return name + "".join(f"[{number}]" for number in rounds)
 
 

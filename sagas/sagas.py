@@ -131,8 +131,11 @@ class Sagas:
         if id is not None and len(id) > MAX_ID_CHARACTERS:
             raise InvalidInputError("id", f"has {len(id)} characters; the limit is {MAX_ID_CHARACTERS}")
         given = _json_of("input", input)
-        await self._catalog.plan(saga, version or await self._catalog.current(saga))
-        self._catalog.require_input(saga, given)
+        catalog = self._catalog
+        number = version or catalog.current_at_hand(saga) or await catalog.current(saga)
+        if catalog.plan_at_hand(saga, number) is None:
+            await catalog.plan(saga, number)
+        catalog.require_input(saga, given)
         event_id = running.admission.new_id()
         instance = id or str(event_id)
         message = Begin(saga, given, by, version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 from zlib import crc32
 
@@ -12,6 +13,7 @@ DEFAULT_SHARDS = 64
 no process has twice another's load for want of a divisor; few enough that a process that owns all of them keeps
 64 watermarks and no more. A power of two divides evenly among 2, 4, 8 ... processes."""
 
+NO_EVENT = UUID(int=0)
 SEPARATOR = b"\x1f"
 RANDOM_BITS = 0xFFFF_FFFF
 
@@ -43,3 +45,11 @@ def shard_of(tenant: str, key: str | None, shards: int, event_id: UUID) -> int:
     if key is None:
         return (event_id.int & RANDOM_BITS) % shards
     return crc32(key.encode(), crc32(tenant.encode() + SEPARATOR)) % shards
+
+
+def has_key(own: AbstractSet[int], shards: int, tenant: str, key: str, *, but: AbstractSet[int]) -> bool:
+    """Whether a key is in one of the `own` shards, of `shards` in all, `but` not in one of those."""
+    if len(own) == shards and not but:
+        return True
+    shard = shard_of(tenant, key, shards, NO_EVENT)
+    return shard in own and shard not in but

@@ -121,11 +121,46 @@ class Admission:
         idempotency_key: str | None = None,
     ) -> Event:
         """An event for a typed or dynamic message. Raises UnknownServiceError, InvalidInputError."""
-        codec = self.codec(service)
-        name, payload = self._encode(service, codec, message)
         require_name("by", by)
-        self._require_address(service, tenant, key)
+        require_name("tenant", tenant)
         identity = self._ids.new_id() if event_id is None else require_id(event_id)
+        return self._made(identity, service, message, tenant, key, by, cause, depth, finalizer, idempotency_key)
+
+    def emitted(
+        self,
+        cause: Event,
+        service: str,
+        message: Message,
+        *,
+        tenant: str | None,
+        key: str | None,
+        by: str,
+        depth: int,
+        finalizer: Finalizer | None,
+        idempotency_key: str | None,
+    ) -> Event:
+        """An event on behalf of another, for its tenant unless told otherwise; `by` is no input. Raises as `event`."""
+        if tenant:
+            require_name("tenant", tenant)
+        identity, tenant = self._ids.new_id(), tenant or cause.tenant
+        return self._made(identity, service, message, tenant, key, by, cause.id, depth, finalizer, idempotency_key)
+
+    def _made(
+        self,
+        identity: UUID,
+        service: str,
+        message: Message,
+        tenant: str,
+        key: str | None,
+        by: str,
+        cause: UUID | None,
+        depth: int,
+        finalizer: Finalizer | None,
+        idempotency_key: str | None,
+    ) -> Event:
+        name, payload = self._encode(service, self.codec(service), message)
+        if not (key is not None and is_plain_name(key)):
+            self._require_key(service, key)
         plain = finalizer is None and idempotency_key is None
         headers = None if plain else self._headers(finalizer, idempotency_key)
         return Event(

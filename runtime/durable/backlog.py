@@ -14,10 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from uuid import UUID
 
 from runtime.core.fair_share import Taken
-from runtime.core.lease import DEFAULT_SHARDS, shard_of
+from runtime.core.lease import DEFAULT_SHARDS, NO_EVENT, shard_of
 from runtime.durable.consumer import Consumer
 from runtime.durable.crash_points import reach
 from runtime.durable.journal import RETRY_SECONDS
@@ -31,7 +30,6 @@ LOGGER = logging.getLogger("postroom.backlog")
 
 WATERMARK_SECONDS = 1.0
 """How often the progress of the watermarks is written down."""
-NO_EVENT = UUID(int=0)
 ARRIVALS = 1000
 """How many commits of others are read at once."""
 

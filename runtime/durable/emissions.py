@@ -41,18 +41,18 @@ class Emissions:
         """What a handler emits, on behalf of the event it handles."""
         depth = cause.depth + self._admission.deepens(cause.service)
         self._require_depth(depth)
-        event = self._admission.event(
+        event = self._admission.emitted(
+            cause,
             service,
             message,
-            tenant=tenant or cause.tenant,
+            tenant=tenant,
             key=key,
             by=f"service:{cause.service}",
-            cause=cause.id,
             depth=depth,
             finalizer=finalizer,
             idempotency_key=idempotency_key,
         )
-        return self._admission.delayed(event, delay_seconds)
+        return self._admission.delayed(event, delay_seconds) if delay_seconds else event
 
     def reenqueue(self, cause: Event, job: Event, ended: JobEnded, delay_seconds: float) -> Event | Delayed:
         """The job that a finalizer, handling `cause`, enqueues again. Raises InvalidInputError."""

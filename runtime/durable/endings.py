@@ -7,7 +7,6 @@ A finalizer's own message has no finalizer: so the telling ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
 
 import msgspec
@@ -51,7 +50,7 @@ class Endings:
         Returns who may be told in that very commit, if anybody is. Raises ResultError.
         """
         headers = headers_of(event)
-        finalizers = list(self._finalizers(headers))
+        finalizers = self._finalizers(headers)
         if not finalizers and not self._keep_results:
             return None
         value = None if result is None else self._encode(event, result)
@@ -81,13 +80,10 @@ class Endings:
         """The event that tells a finalizer."""
         return self._teller.telling(*ending)
 
-    def _finalizers(self, headers: Headers) -> Iterator[Finalizer]:
+    def _finalizers(self, headers: Headers) -> list[Finalizer]:
         if headers.ends is not None:
-            return
-        if headers.finalizer is not None:
-            yield headers.finalizer
-        if self._finalizer is not None:
-            yield self._finalizer
+            return []
+        return [each for each in (headers.finalizer, self._finalizer) if each is not None]
 
     def _encode(self, event: Event, result: object) -> bytes:
         try:

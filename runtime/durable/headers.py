@@ -23,10 +23,11 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def encode(self) -> bytes | None:
         """As an event carries them: None for none at all."""
-        return None if self == NONE else msgspec.json.encode(self)
+        return None if self == NONE else _ENCODER.encode(self)
 
 
 NONE = Headers()
+_ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Headers)
 
 

@@ -108,6 +108,16 @@ class Instances(Resident):
         self._states.begin((tenant, key), cell.embody())
         return cell
 
+    def rest(self, cell: Cell) -> None:
+        """End an actor's life. Its successor begins when `on_stop` has ended; what comes meanwhile waits for it."""
+        if cell.rest_at_once():
+            self._let_go(cell)
+            return
+        cell.command(Command.REST)
+        task = new_task(self._rest(cell))
+        self._passivations.add(task)
+        task.add_done_callback(self._passivations.discard)
+
     def reload(self, tenant: str, key: str) -> None:
         """What the actor of a key holds in memory is not what is stored: it begins anew."""
         cell = self._cells.get((tenant, key))
@@ -125,7 +135,7 @@ class Instances(Resident):
                 if tenant is not None and isinstance(key, str) and concerns(tenant, key):
                     if self._states is not None:  # who comes to life again must not believe what is known here
                         self._states.forget((tenant, key))
-                    self._passivate(cell)
+                    self.rest(cell)
             await asyncio.gather(*self._passivations)
 
     async def stop(self, shutdown_seconds: float) -> None:
@@ -175,7 +185,7 @@ class Instances(Resident):
         """None of these does: they rest."""
 
     def quits(self, cell: Cell) -> Literal[Command.REST]:
-        self._passivate(cell)
+        self.rest(cell)
         return Command.REST
 
     def _restart(self, cell: Cell) -> None:
@@ -221,7 +231,7 @@ class Instances(Resident):
             if not cell.idle:
                 continue
             if before.get(cell) == cell.handled:
-                self._passivate(cell)
+                self.rest(cell)
             else:
                 self._idle[cell] = cell.handled
         self._sweep_timer = None
@@ -235,17 +245,7 @@ class Instances(Resident):
     def _passivate_one(self) -> None:
         longest_unused = next((cell for cell in self._cells.values() if cell.idle), None)
         if longest_unused is not None:
-            self._passivate(longest_unused)
-
-    def _passivate(self, cell: Cell) -> None:
-        """End its life. Its successor begins when `on_stop` has ended; what comes meanwhile waits for it."""
-        if cell.rest_at_once():
-            self._let_go(cell)
-            return
-        cell.command(Command.REST)
-        task = new_task(self._rest(cell))
-        self._passivations.add(task)
-        task.add_done_callback(self._passivations.discard)
+            self.rest(longest_unused)
 
     async def _rest(self, cell: Cell) -> None:
         await cell.rest(self._definition.supervision.shutdown_seconds)

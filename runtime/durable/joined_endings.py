@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from actors.job import Finalizer, JobEnded
 from runtime.durable.at_once import handle_at_once, may_begin
 from runtime.store.records import Batch, Event
@@ -42,4 +40,17 @@ def join(service: Service, ending: Ending, batch: Batch) -> bool:
 
 def _event_of(service: Service, job: Event, key: str) -> Event:
     """What the context of the handler tells of: the job, as one of the finalizer's own events."""
-    return msgspec.structs.replace(job, service=service.name, key=key, headers=None, attempt=1)
+    return Event(  # every field by name: half the time of `replace`
+        job.id,
+        service.name,
+        job.tenant,
+        key,
+        job.type,
+        job.payload,
+        job.accepted_at,
+        job.enqueued_by,
+        1,
+        job.cause,
+        job.origin,
+        job.depth,
+    )

@@ -13,6 +13,7 @@ from actors.spec import RetryOrder
 from actors.state import state_of
 from runtime.cells.cell import Cell
 from runtime.context import Emitter
+from runtime.core.lease import has_key
 from runtime.core.policy_book import PolicyBook
 from runtime.core.scheduler import Scheduler
 from runtime.core.slot_account import SlotAccount
@@ -217,8 +218,7 @@ class Service:
 
     def owns(self, tenant: str, key: str) -> bool:
         """Whether events of a key are started here."""
-        shard = self.backlog.shard_of_key(tenant, key)
-        return shard in self.backlog.shards and shard not in self._aside.shards
+        return has_key(self.backlog.shards, self.backlog.count, tenant, key, but=self._aside.shards)
 
     async def evict(self, shards: frozenset[int]) -> None:
         """Stop the actors of keys in shards, in which nothing runs."""

@@ -34,7 +34,7 @@ class StatefulChunkRun(ChunkRun):
         payload = self._states.encode(delivery.actor)
         super()._complete(delivery, result)
         identity = _identity(delivery)
-        if self._states.save(identity, payload, delivery.actor, self._batch):
+        if self._states.save(identity, payload, delivery.actor, self._batch) is not None:
             self._saved.append(identity)
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:

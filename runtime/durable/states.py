@@ -110,17 +110,16 @@ class States:
             )
         return payload
 
-    def save(self, identity: Identity, payload: bytes, actor: Actor, batch: Batch) -> bool:
-        """Put the state that an event leaves into its batch; False if it is what it was."""
+    def save(self, identity: Identity, payload: bytes, actor: Actor, batch: Batch) -> StoredState | None:
+        """Put the state that an event leaves into its batch; None if it is what it was."""
         saved = (self._spec.version, payload)
         if self._known.get(identity) == saved:
-            return False
+            return None
         self._known[identity] = saved
         self._uncommitted.add(identity)
-        batch.extra().states.append(
-            StoredState(self._service, *identity, *saved, self._now(), actor.state_label(), actor.state_ended())
-        )
-        return True
+        state = StoredState(self._service, *identity, *saved, self._now(), actor.state_label(), actor.state_ended())
+        batch.extra().states.append(state)
+        return state
 
     def committed(self, identities: Iterable[Identity]) -> None:
         """What was saved is on disk, or certain to come there before anything that is read from now on."""

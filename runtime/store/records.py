@@ -198,11 +198,15 @@ class Extras(msgspec.Struct):
     """Of events and delayed events of the batch. These alone are written first, as the rest depends on them."""
 
     def __len__(self) -> int:
-        return sum(len(getattr(self, name)) for name in self.__struct_fields__)
+        count = 0
+        for name in self.__struct_fields__:
+            count += len(getattr(self, name))
+        return count
 
     def add(self, others: Extras) -> None:
         for name in self.__struct_fields__:
-            getattr(self, name).extend(getattr(others, name))
+            if found := getattr(others, name):
+                getattr(self, name).extend(found)
 
 
 class Batch(msgspec.Struct):

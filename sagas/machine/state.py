@@ -20,6 +20,8 @@ Status = Literal[
     "running", "waiting", "suspended", "parked", "compensating", "completed", "compensated", "cancelled"
 ]  # fmt: skip
 ActivityState = Literal["sent", "waiting", "pausing", "parked"]
+RESTING: frozenset[ActivityState] = frozenset({"waiting", "pausing"})
+"""Nothing happens to an activity in one of these before something else does."""
 
 
 class Activity(msgspec.Struct, omit_defaults=True):
@@ -119,13 +121,12 @@ class Instance(msgspec.Struct, omit_defaults=True):
             return self.outcome
         if self.suspended:
             return "suspended"
-        if any(activity.state == "parked" for activity in self.activities.values()):
+        states = {activity.state for activity in self.activities.values()}
+        if "parked" in states:
             return "parked"
         if self.phase != "forward":
             return "compensating"
-        if all(activity.state in {"waiting", "pausing"} for activity in self.activities.values()):
-            return "waiting"
-        return "running"
+        return "waiting" if states <= RESTING else "running"
 
     @property
     def ended(self) -> bool:

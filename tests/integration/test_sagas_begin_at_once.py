@@ -97,3 +97,12 @@ async def test_what_begins_at_once_keeps_to_limits_and_waits_for_nothing(databas
         await sagas.start("two", 5, tenant="acme")
         with pytest.raises(LimitError):
             await sagas.start("two", 5, tenant="acme")
+
+
+async def test_the_actor_of_a_saga_that_has_ended_is_gone(database: Server) -> None:
+    app, sagas = two_steps()
+    async with run(app, database) as running:
+        saga = await sagas.start("two", 5, tenant="acme")
+        assert (await sagas.wait(saga)).status == "completed"
+        assert running.machinery.services["sagas"].node().children_total == 0
+        assert (await sagas.show(saga)).result == 7
