@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from uuid import UUID
 
 import click
 
+from actors.errors import PostroomError
+from runtime.cli.client import Client
 from runtime.cli.output import duration, examples, json_option, print_json
 from runtime.cli.target import connect, target_options
 from runtime.core.explanation import Explanation
@@ -23,9 +26,13 @@ from runtime.core.explanation import Explanation
 def explain(event_id: UUID, app: str | None, url: str | None, *, as_json: bool) -> None:
     """Say why an event waits.
 
-    Its place, how its tenant stands, all that holds it, and when it is likely to start.
+    Its place, how its tenant stands, all that holds it, and when it is likely to start. Where another process has the
+    event, that one is asked, if it can be reached from here.
     """
     found = connect(app, url).explain(event_id)
+    if found.elsewhere is not None and found.elsewhere.url is not None:
+        with contextlib.suppress(PostroomError):
+            found = Client(found.elsewhere.url).explain(event_id)
     if as_json:
         print_json(found)
     else:

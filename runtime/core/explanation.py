@@ -15,6 +15,7 @@ from runtime.core.slot_account import NO_CAP
 
 Cause = Literal[
     "no-owner",
+    "elsewhere",
     "backoff",
     "in-log",
     "service-held",
@@ -23,27 +24,37 @@ Cause = Literal[
     "key-order",
     "tenant-cap",
     "quota",
+    "tier",
     "service-slots",
     "class-slots",
     "process-slots",
     "recording",
     "turn",
 ]
-"""no-owner: no process runs the service for its shard. backoff: it waits for its delay or its next attempt. in-log: it
-is not in the window of its tenant yet. class-slots: its class of work fills all the slots that it may. hold: its
-tenant is paused, quarantined or broken off. key-order: an earlier event of its key is not done. quota: its tenant is
-throttled. recording: too many outcomes wait for the disk. turn: others are before it. flow-control: it was put at the
-back of the queue."""
+"""no-owner: no process runs the service for its shard. elsewhere: another process does, and knows more. backoff: it
+waits for its delay or its next attempt. in-log: it is not in the window of its tenant yet. class-slots: its class of
+work fills all the slots that it may. hold: its tenant is paused, quarantined or broken off. key-order: an earlier event
+of its key is not done. quota: its tenant is throttled. tier: fair usage moved its tenant down. recording: too many
+outcomes wait for the disk. turn: others are before it. flow-control: it was put at the back of the queue."""
 
 
 Level = Literal["tenant", "account", "service", "app"]
 """What a cap is for: a tenant in the service, a tenant over all services, a service, the app."""
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """Another process, which has the shard of an event; None as the URL if it serves no HTTP."""
+
+    label: str
+    url: str | None
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a waiting event in the process that would run it."""
 
     owned: bool = True
+    elsewhere: Owner | None = None
+    """Who has its shard, if this process has not."""
     due_in: float | None = None
     """Seconds until it joins the log, if it waits for that."""
     loaded: bool = True
@@ -61,6 +72,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     account_full: bool = False
     """Whether its tenant fills all the slots that it may fill over all services."""
     throttled: bool = False
+    tier: int = 0
+    """The tier of fair usage that sets `cap`; 0 if something else does."""
     slots_per_event: int = 1
     service_room: int = 1
     """How many events more the service may start."""
@@ -99,17 +112,19 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     expected_seconds: float | None
     work_class: ClassStanding | None = None
     """Its class of work, once it is in memory, where the service has classes."""
+    elsewhere: Owner | None = None
+    """The process that knows more, where another one has the event's shard."""
 
 
 def reasons(facts: Facts) -> Iterator[Reason]:
     """Everything that stands in the way of an event now."""
     if not facts.owned:
-        yield Reason("no-owner", "no process that runs this service has its shard")
-        return
+        yield _owner_reason(facts.elsewhere)
     if facts.due_in is not None:
         yield Reason(
             "backoff", f"it joins the log in {max(0.0, facts.due_in):.3g} s, for its delay or its next attempt"
         )
+    if not facts.owned or facts.due_in is not None:
         return
     if facts.service_hold is not None:
         yield Reason("service-held", f"the service is {facts.service_hold}")
@@ -126,11 +141,17 @@ def reasons(facts: Facts) -> Iterator[Reason]:
     yield from _slot_reasons(facts)
 
 
+def _owner_reason(owner: Owner | None) -> Reason:
+    if owner is None:
+        return Reason("no-owner", "no process that runs this service has its shard")
+    ask = "which serves no HTTP" if owner.url is None else f"ask it at {owner.url}"
+    return Reason("elsewhere", f"process {owner.label} has its shard, and knows what it waits for: {ask}")
+
+
 def _slot_reasons(facts: Facts) -> Iterator[Reason]:
     filled = 0 if facts.share is None else facts.share.slots
     if filled + facts.slots_per_event > facts.cap:
-        cause: Cause = "quota" if facts.throttled else "tenant-cap"
-        why = "it is over its daily quota, and may fill" if facts.throttled else "its tenant may fill"
+        cause, why = _cap_cause(facts)
         yield Reason(cause, f"{why} {facts.cap:,} slots, and fills {filled:,}{_part(facts, 'tenant')}")
     if facts.account_full:
         every = "its tenant fills all the slots that it may fill over all services"
@@ -145,6 +166,17 @@ def _slot_reasons(facts: Facts) -> Iterator[Reason]:
         yield Reason("recording", "so many outcomes wait for the disk that nothing is started")
     if facts.ahead and not facts.blocked_by_key:
         yield Reason("turn", f"{facts.ahead:,} events of its tenant are before it")
+
+
+def _cap_cause(facts: Facts) -> tuple[Cause, str]:
+    if facts.throttled:
+        return "quota", "it is over its daily quota, and may fill"
+    if facts.tier:
+        return (
+            "tier",
+            f"its tenant filled more than its share while others waited, is in tier {facts.tier}, and may fill",
+        )
+    return "tenant-cap", "its tenant may fill"
 
 
 def _class_reason(standing: ClassStanding) -> Reason:

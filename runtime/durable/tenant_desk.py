@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from runtime.core.caps import APP, Caps, Part, of_service, of_tenant
-from runtime.core.explanation import Explanation, Facts, Level, expected_seconds, reasons
+from runtime.core.explanation import Explanation, Facts, Level, Owner, expected_seconds, reasons
 from runtime.core.lease import DEFAULT_SHARDS, shard_of
 from runtime.core.limits import Limits
 from runtime.core.policy import Policy, Scope
@@ -95,7 +95,7 @@ class TenantDesk:
         job = await self._jobs.job(event_id)
         event = job.event
         waits = job.status not in {*ENDED, "processing"}
-        facts = self._facts(job) if waits else None
+        facts = await self._facts(job) if waits else None
         return Explanation(
             id=event.id,
             service=event.service,
@@ -107,14 +107,17 @@ class TenantDesk:
             reasons=list(reasons(facts)) if facts else [],
             expected_seconds=expected_seconds(facts) if facts else None,
             work_class=facts.work_class if facts else None,
+            elsewhere=facts.elsewhere if facts else None,
         )
 
-    def _facts(self, job: JobView) -> Facts:
+    async def _facts(self, job: JobView) -> Facts:
         event = job.event
+        due_in = None if job.due_at is None else job.due_at - self._machinery.clock.now()
+        shard = shard_of(event.tenant, event.key, DEFAULT_SHARDS, event.id)
+        is_own = shard in self._machinery.backlog.shards
         service = self._machinery.services.get(event.service)
         if service is None or service.life is None:
-            return Facts(owned=False)
-        due_in = None if job.due_at is None else job.due_at - self._machinery.clock.now()
+            return Facts(owned=False, due_in=due_in, elsewhere=None if is_own else await self._owner(shard))
         facts = facts_of(
             service.fair,
             service.slots,
@@ -123,11 +126,28 @@ class TenantDesk:
             slots_per_event=service.definition.slots_per_event,
             recording=service.journal.saturated,
         )
-        shard = shard_of(event.tenant, event.key, DEFAULT_SHARDS, event.id)
-        owned = facts.loaded or shard in self._machinery.backlog.shards
+        owned = facts.loaded or is_own
         throttled = event.tenant in self._book.throttled
         parts = _parts(self._machinery.caps, event.service, event.tenant)
-        return msgspec.structs.replace(facts, owned=owned, due_in=due_in, throttled=throttled, parts=parts)
+        elsewhere = None if owned else await self._owner(shard)
+        return msgspec.structs.replace(
+            facts,
+            owned=owned,
+            elsewhere=elsewhere,
+            due_in=due_in,
+            throttled=throttled,
+            tier=self._tier(service, event.tenant, facts.cap),
+            parts=parts,
+        )
+
+    def _tier(self, service: Service, tenant: str, cap: int) -> int:
+        """The tier of a tenant if it is why its cap is no larger."""
+        own = self._machinery.caps.here(of_tenant(tenant, service.name))
+        return (service.usage.tier(tenant) or 0) if own is None or cap < own else 0
+
+    async def _owner(self, shard: int) -> Owner | None:
+        members = await self._machinery.store.members()
+        return next((Owner(each.label, each.url) for each in members if shard in each.shards and not each.ended), None)
 
     def _services(self) -> Collection[Service]:
         return self._machinery.services.values()

@@ -351,12 +351,16 @@ class TestProfiles:
         app.profile(SchedulingProfile(tiers=Tiers(down_seconds=1e-6, up_seconds=1e-6)))
         async with run(app, database) as running:
             await fill(app, "acme", 20)
+            waiting = await app.enqueue("work", Job(), tenant="acme")
             await fill(app, "bee", 1)
             for _ in range(2):
                 await running.policies.follow()
             report = running.operations.tenants.report("acme")
             assert (report.moves[0].from_tier, report.moves[0].to_tier) == (0, 1)
             assert report.standings[0].cap == 2
+            [reason] = (await running.operations.tenants.explain(waiting)).reasons[:1]
+            assert reason.cause == "tier"
+            assert reason.detail.endswith("is in tier 1, and may fill 2 slots, and fills 8")
             assert (report.moves[0].slots, report.moves[0].tenants_waiting) == (8, 1)
             await finish(running)
             for _ in range(4):

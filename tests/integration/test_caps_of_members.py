@@ -15,6 +15,7 @@ import pytest
 from actors import Actor
 from runtime import App, Enqueue, Running
 from runtime.core.caps import Part, of_tenant
+from runtime.core.explanation import Owner
 from runtime.core.lease import shard_of
 from runtime.core.policy import Policy, Scope
 from runtime.errors import LimitError
@@ -175,6 +176,10 @@ async def test_an_explanation_names_this_processs_part(deployment: Deployment, d
         explained = await running[0].operations.tenants.explain(waiting)
         said = "its tenant may fill 2 slots, and fills 2; 2 of the deployment's 4 slots are this process's part"
         assert said in [reason.detail for reason in explained.reasons]
+        other = await running[1].operations.tenants.explain(waiting)
+        [reason] = other.reasons
+        [owner] = [member for member in await running[1].store.members() if set(member.shards) == own.shards]
+        assert (other.place, reason.cause, other.elsewhere) == (None, "elsewhere", Owner(owner.label, owner.url))
         [standing] = running[0].operations.tenants.standings(service="work", tenant="acme", limit=1)
         assert (standing.cap, standing.deployment_cap) == (2, 4)
         deployment.gate.set()

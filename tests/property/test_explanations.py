@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.core.classed_share import ClassedShare
-from runtime.core.explanation import Cause, Facts, expected_seconds, reasons
+from runtime.core.explanation import Cause, Facts, Owner, expected_seconds, reasons
 from runtime.core.fair_share import FairShare, Taken
 from runtime.core.scheduler import Scheduler
 from runtime.core.slot_account import NO_CAP, SlotAccount
@@ -168,3 +168,13 @@ def test_the_expected_start_is_never_told_while_something_holds_it(case: tuple[W
     held = {"hold", "service-held"} & {reason.cause for reason in reasons(facts)}
     assert (told is None) == bool(held)
     assert told is None or (told >= 0 and math.isfinite(told))
+
+
+def test_what_no_process_runs_and_what_another_one_does_is_told_apart() -> None:
+    owners = [None, Owner("one", None), Owner("two", "http://127.0.0.1:8321")]
+    [nobody_has], [silent], [asked] = [list(reasons(Facts(owned=False, elsewhere=owner))) for owner in owners]
+    assert [nobody_has.cause, silent.cause, asked.cause] == ["no-owner", "elsewhere", "elsewhere"]
+    assert "serves no HTTP" in silent.detail
+    assert "http://127.0.0.1:8321" in asked.detail
+    delayed = reasons(Facts(owned=False, due_in=5.0))
+    assert [reason.cause for reason in delayed] == ["no-owner", "backoff"]
