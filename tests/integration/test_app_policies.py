@@ -4,75 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, ClassVar
 
-import msgspec
 import pytest
 
-from actors import Actor, SpecError
-from runtime import App, Enqueue, Running, Settings
-from runtime.core.fair_usage import Tiers
+from actors import SpecError
+from runtime import Settings
 from runtime.core.policy import Policy, Scope
-from runtime.core.profile import SchedulingProfile
 from runtime.errors import ClosedError, InvalidInputError, LimitError
 from runtime.store.policies import PolicyChange
 from tests.apps import run, url_of
+from tests.policy_scene import Job, Worker, app_of, fill, finish, set_policy, slots
 from tests.postgres import Server
 
 ACME, BEE = Scope(None, "acme"), Scope(None, "bee")
 
 
-class Job(msgspec.Struct):
-    n: int = 0
-
-
-class Worker(Actor):
-    """Works until the gate is opened."""
-
-    gate: ClassVar[asyncio.Event]
-    started: ClassVar[list[str]]
-    running: ClassVar[int] = 0
-    most: ClassVar[int] = 0
-
-    async def work(self, _: Job) -> None:
-        assert self.ctx.tenant is not None
-        Worker.started.append(self.ctx.tenant)
-        Worker.running += 1
-        Worker.most = max(Worker.most, Worker.running)
-        await Worker.gate.wait()
-        Worker.running -= 1
-
-
 @pytest.fixture(autouse=True)
 async def fresh() -> None:
     Worker.gate, Worker.started, Worker.running, Worker.most = asyncio.Event(), [], 0, 0
-
-
-def app_of(*services: str, **settings: Any) -> App:
-    app = App("policies")
-    for service in services or ("work",):
-        app.service(service, Worker, **{"slots": 8, **settings})
-    return app
-
-
-async def fill(app: App, tenant: str, count: int, service: str = "work") -> None:
-    await app.enqueue_many(service, [Enqueue(message=Job(), tenant=tenant) for _ in range(count)])
-
-
-def slots(running: Running, service: str = "work") -> dict[str, int]:
-    """Which tenant fills how many."""
-    shares = running.machinery.services[service].fair.tenants()
-    return {share.tenant: share.slots for share in shares if share.slots}
-
-
-async def finish(running: Running, *services: str) -> None:
-    Worker.gate.set()
-    for service in services or ("work",):
-        await running.wait_idle(service)
-
-
-async def set_policy(running: Running, scope: Scope, policy: Policy, *reset: str) -> None:
-    await running.policies.change(scope, policy, reset, by="ann")
 
 
 class TestCaps:
@@ -327,77 +276,3 @@ class TestLimits:
                 await app.enqueue("work", Job(), tenant="bee")
             assert caught.value.retry_after_seconds == pytest.approx(2.0, rel=0.3)
             await finish(running)
-
-
-class TestProfiles:
-    async def test_flow_control_puts_a_running_majority_back_counts_it_and_loses_nothing(
-        self, database: Server
-    ) -> None:
-        app = app_of(slots=1)
-        app.profile("salesforce")
-        async with run(app, database) as running:
-            await fill(app, "acme", 3)
-            await fill(app, "acme", 4)
-            event = await app.enqueue("work", Job(), tenant="acme")
-            [standing] = running.operations.tenants.standings(service="work", tenant="acme", limit=5)
-            assert standing.reenqueued == 5
-            explained = await running.operations.tenants.explain(event)
-            assert [reason.cause for reason in explained.reasons] == ["flow-control"]
-            await finish(running)
-            assert len(Worker.started) == 8
-
-    async def test_a_tenant_that_dominates_is_capped_and_its_move_is_kept(self, database: Server) -> None:
-        app = app_of(slots=8)
-        app.profile(SchedulingProfile(tiers=Tiers(down_seconds=1e-6, up_seconds=1e-6)))
-        async with run(app, database) as running:
-            await fill(app, "acme", 20)
-            waiting = await app.enqueue("work", Job(), tenant="acme")
-            await fill(app, "bee", 1)
-            for _ in range(2):
-                await running.policies.follow()
-            report = running.operations.tenants.report("acme")
-            assert (report.moves[0].from_tier, report.moves[0].to_tier) == (0, 1)
-            assert report.standings[0].cap == 2
-            [reason] = (await running.operations.tenants.explain(waiting)).reasons[:1]
-            assert reason.cause == "tier"
-            assert reason.detail.endswith("is in tier 1, and may fill 2 slots, and fills 8")
-            assert (report.moves[0].slots, report.moves[0].tenants_waiting) == (8, 1)
-            await finish(running)
-            for _ in range(4):
-                await running.policies.follow()
-            assert running.operations.tenants.report("acme").standings[0].cap is None
-
-    async def test_the_daily_quota_of_the_profile_holds_unless_another_is_set(self, database: Server) -> None:
-        app = app_of()
-        app.profile("salesforce")
-        app.tenant("acme", licences=2_000)
-        async with run(app, database) as running:
-            quotas = [running.operations.tenants.report(tenant).quota for tenant in ("acme", "bee")]
-            assert [quota.quota for quota in quotas if quota] == [400_000, 250_000]
-
-    def test_a_profile_that_does_not_exist_is_refused(self) -> None:
-        with pytest.raises(SpecError, match="unfair"):
-            app_of().profile("unfair")
-
-
-async def test_the_profile_salesforce_holds_a_hundred_batch_jobs_of_a_tenant_beside_five_that_run(
-    database: Server,
-) -> None:
-    app = App("policies")
-    app.profile("salesforce")
-    app.service("rolls", Worker, batch=True)
-    app.service("mail", Worker)
-    async with run(app, database) as running:
-        await fill(app, "acme", 105, "rolls")
-        assert slots(running, "rolls") == {"acme": 5}
-        with pytest.raises(LimitError) as caught:
-            await fill(app, "acme", 1, "rolls")
-        assert (caught.value.limit, caught.value.allowed, caught.value.used) == ("backlog", 105, 105)
-        await fill(app, "bee", 5, "rolls")
-        await fill(app, "acme", 110, "mail")
-        assert slots(running, "rolls") == {"acme": 5, "bee": 5}
-        assert slots(running, "mail") == {"acme": 16}
-        await finish(running, "rolls", "mail")
-        await fill(app, "acme", 105, "rolls")
-        await running.wait_idle("rolls")
-    assert Worker.started.count("acme") == 105 + 105 + 110
