@@ -1,4 +1,4 @@
-"""An app with schedules whose moments come when a test says so. Runs until nothing is due and all is done."""
+"""An app with schedules whose moments come when a test says so. Runs until all is done, or until it is killed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from runtime import App, Settings
 TENANTS = ("t1", "t2", "t3")
 SCHEDULES = 80
 """Of each tenant: more than one commit is about."""
+STAY = "stay"
 TABLES = "CREATE TABLE IF NOT EXISTS done (tenant text NOT NULL, n int NOT NULL)"
 COME = """
 UPDATE postroom.schedule
@@ -43,12 +44,14 @@ def schedules_app() -> App:
     return app
 
 
-async def main(database: str) -> None:
+async def main(database: str, *, stays: bool) -> None:
     async with schedules_app().running(Settings(database=database)) as running:
+        if stays:
+            await running.wait_stopped()
         while (look := await running.store.schedules.next_look()) is not None and look <= running.clock.now():  # noqa: ASYNC110 # it can only be looked at
             await asyncio.sleep(0.02)
         await running.wait_idle("steps")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], stays=STAY in sys.argv))

@@ -17,24 +17,29 @@ from runtime.errors import StoreUnavailableError
 from runtime.store.postgres.pool import Connection
 from tests.apps import run, url_of
 from tests.fault.cut_proxy import CutProxy
-from tests.fault.schedules_app import COME, SCHEDULES, TENANTS, schedules_app
+from tests.fault.schedules_app import COME, SCHEDULES, STAY, TENANTS, schedules_app
 from tests.postgres import Server
 
 ROOT = Path(__file__).parents[2]
 ALL = SCHEDULES * len(TENANTS)
 CRASHES = ("schedules.before_commit:1", "schedules.after_commit:1", "schedules.before_commit:2")
+KILLS = 3
 RUNS = "SELECT count(*), count(DISTINCT (tenant, n)) FROM done"
 PATIENCE_SECONDS = 20.0
 
 
-async def start(database: Server, crash: str = "") -> int:
+async def spawn(database: Server, *arguments: str, crash: str = "") -> asyncio.subprocess.Process:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), VARIABLE: crash}
-    program = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "tests.fault.schedules_app", url_of(database)],
+    return await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "tests.fault.schedules_app", url_of(database), *arguments],
         cwd=ROOT,
         env=environment,
         stderr=asyncio.subprocess.DEVNULL,
     )
+
+
+async def start(database: Server, crash: str = "") -> int:
+    program = await spawn(database, crash=crash)
     return await asyncio.wait_for(program.wait(), 50)
 
 
@@ -69,6 +74,26 @@ async def test_each_moment_runs_once_whenever_the_process_is_killed(database: Se
     assert await start(database) == 0
     assert await counted(admin) == (ALL, ALL)
     assert await standings(admin) == (ALL, 0)
+
+
+async def test_each_moment_runs_once_when_one_of_two_processes_is_killed_meanwhile(
+    database: Server, admin: Connection
+) -> None:
+    async with run(schedules_app(), database) as other:
+        for number in range(KILLS):
+            program = await spawn(database, STAY)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while len(await other.operations.members()) < 2:  # noqa: ASYNC110 # it is the other process's doing
+                    await asyncio.sleep(0.02)
+            await admin.execute(COME)
+            await until_counted(admin, number * ALL + 1)
+            program.kill()
+            await program.wait()
+            await until_counted(admin, (number + 1) * ALL)
+            await other.wait_idle("steps")
+    assert await counted(admin) == (KILLS * ALL, ALL)
+    runs = await admin.fetch("SELECT DISTINCT standing::jsonb ->> 'runs' FROM postroom.schedule")
+    assert [row[0] for row in runs] == [str(KILLS)]
 
 
 async def test_two_processes_that_look_at_once_bring_each_moment_once(database: Server, admin: Connection) -> None:
