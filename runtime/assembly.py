@@ -71,7 +71,7 @@ def assemble(
         gate=Gate(limits, store.policies, clock, backlog.progress, backlog.save_watermarks),
         delays=delays,
         admission=admission,
-        emissions=Emissions(admission, limits_of(settings), ids=ids, clock=clock),
+        emissions=Emissions(admission, limits_of(settings), ids=ids, clock=clock, beside=backlog.beside),
         appending=appending,
         skips=Skips(backlog),
         suspects=Suspects(store, journal.flush, backlog.watermark_of, backlog.shard),

@@ -47,6 +47,15 @@ def shard_of(tenant: str, key: str | None, shards: int, event_id: UUID) -> int:
     return crc32(key.encode(), crc32(tenant.encode() + SEPARATOR)) % shards
 
 
+def in_shard(made: UUID, shard: int, shards: int) -> UUID:
+    """An id that is `made` but for some of its last 32 bits, so that an event without a key is in that shard."""
+    low = made.int & RANDOM_BITS
+    wanted = low - low % shards + shard
+    if wanted > RANDOM_BITS:
+        wanted -= shards
+    return UUID(int=made.int - low + wanted)
+
+
 def has_key(own: AbstractSet[int], shards: int, tenant: str, key: str, *, but: AbstractSet[int]) -> bool:
     """Whether a key is in one of the `own` shards, of `shards` in all, `but` not in one of those."""
     if len(own) == shards and not but:

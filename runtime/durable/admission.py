@@ -129,6 +129,7 @@ class Admission:
     def emitted(
         self,
         cause: Event,
+        identity: UUID,
         service: str,
         message: Message,
         *,
@@ -142,8 +143,9 @@ class Admission:
         """An event on behalf of another, for its tenant unless told otherwise; `by` is no input. Raises as `event`."""
         if tenant:
             require_name("tenant", tenant)
-        identity, tenant = self._ids.new_id(), tenant or cause.tenant
-        return self._made(identity, service, message, tenant, key, by, cause.id, depth, finalizer, idempotency_key)
+        return self._made(
+            identity, service, message, tenant or cause.tenant, key, by, cause.id, depth, finalizer, idempotency_key
+        )
 
     def _made(
         self,

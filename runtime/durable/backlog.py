@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from uuid import UUID
 
 from runtime.core.fair_share import Taken
-from runtime.core.lease import DEFAULT_SHARDS, NO_EVENT, shard_of
+from runtime.core.lease import DEFAULT_SHARDS, NO_EVENT, in_shard, shard_of
 from runtime.durable.consumer import Consumer
 from runtime.durable.crash_points import reach
 from runtime.durable.journal import RETRY_SECONDS
@@ -124,6 +125,10 @@ class Backlog:
 
     def shard_of_key(self, tenant: str, key: str) -> int:
         return shard_of(tenant, key, self.count, NO_EVENT)
+
+    def beside(self, made: UUID, tenant: str, key: str) -> UUID:
+        """The id for an event without a key that is to run in the process that has a key."""
+        return made if self.whole else in_shard(made, self.shard_of_key(tenant, key), self.count)
 
     async def admit(self, entries: Sequence[Entry]) -> None:
         """Take entries that this process has committed, in log order, before it commits others."""

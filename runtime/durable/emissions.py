@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from uuid import UUID
+
 import msgspec
 
 from actors.context import Clock
@@ -13,11 +16,22 @@ from runtime.durable.ids import IdSource
 from runtime.errors import InvalidInputError
 from runtime.store.records import Delayed, Event
 
+Beside = Callable[[UUID, str, str], UUID]
+
+
+def anywhere(made: UUID, tenant: str, key: str) -> UUID:  # noqa: ARG001 # the signature of `Beside`
+    """Where all keys are in one process."""
+    return made
+
 
 class Emissions:
     """Makes events on behalf of other events. Nothing is stored here."""
 
-    def __init__(self, admission: Admission, limits: Limits, *, ids: IdSource, clock: Clock) -> None:
+    def __init__(
+        self, admission: Admission, limits: Limits, *, ids: IdSource, clock: Clock, beside: Beside = anywhere
+    ) -> None:
+        """`beside` gives an event whose id is made an id by which it runs where a key of a tenant does."""
+        self._beside = beside
         self._admission = admission
         self._limits = limits
         self._ids = ids
@@ -38,11 +52,19 @@ class Emissions:
         finalizer: Finalizer | None,
         idempotency_key: str | None = None,
     ) -> Event | Delayed:
-        """What a handler emits, on behalf of the event it handles."""
+        """What a handler emits, on behalf of the event it handles.
+
+        An event without a key whose finalizer may be told in the commit of its outcome runs where that finalizer does:
+        nowhere else could it be told so.
+        """
         depth = cause.depth + self._admission.deepens(cause.service)
         self._require_depth(depth)
+        identity = self._ids.new_id()
+        if key is None and finalizer is not None and finalizer.key is not None and self.joins(finalizer):
+            identity = self._beside(identity, tenant or cause.tenant, finalizer.key)
         event = self._admission.emitted(
             cause,
+            identity,
             service,
             message,
             tenant=tenant,

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from runtime.core.lease import DEFAULT_SHARDS, Lease, shard_of
+from runtime.core.lease import DEFAULT_SHARDS, Lease, has_key, in_shard, shard_of
 from runtime.durable.ids import IdSource
 
 AN_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -58,3 +58,24 @@ def test_events_without_a_key_spread_over_all_shards_by_their_id() -> None:
 
 def test_tenant_and_key_are_told_apart() -> None:
     assert shard_of("ab", "c", 2**32, AN_ID) != shard_of("a", "bc", 2**32, AN_ID)
+
+
+@pytest.mark.parametrize("shards", [1, 7, 64, 100])
+def test_an_id_can_be_put_into_any_shard_and_is_otherwise_what_it_was(shards: int) -> None:
+    source = IdSource()
+    for made in [*source.new_ids(50), UUID(int=(source.new_id().int >> 32 << 32) + 0xFFFF_FFFF)]:
+        for shard in range(shards):
+            put = in_shard(made, shard, shards)
+            assert shard_of("acme", None, shards, put) == shard
+            assert put.int >> 32 == made.int >> 32
+            assert abs(put.int - made.int) < 2 * shards
+
+
+def test_a_key_is_had_where_its_shard_is_own_and_not_left_out() -> None:
+    shard = shard_of("acme", "k", DEFAULT_SHARDS, AN_ID)
+    every = frozenset(range(DEFAULT_SHARDS))
+    assert has_key(every, DEFAULT_SHARDS, "acme", "k", but=frozenset())
+    assert has_key(every, DEFAULT_SHARDS, "acme", "k", but=every - {shard})
+    assert not has_key(every, DEFAULT_SHARDS, "acme", "k", but={shard})
+    assert has_key({shard}, DEFAULT_SHARDS, "acme", "k", but=frozenset())
+    assert not has_key(every - {shard}, DEFAULT_SHARDS, "acme", "k", but=frozenset())
