@@ -69,6 +69,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     share: TenantShare | None = None
     cap: int = NO_CAP
     """How many slots its tenant may fill in the service."""
+    wider_cap: int = NO_CAP
+    """How many of this process's slots its tenant may fill over all services."""
     account_full: bool = False
     """Whether its tenant fills all the slots that it may fill over all services."""
     throttled: bool = False
@@ -199,7 +201,8 @@ def expected_seconds(facts: Facts) -> float | None:
     if facts.share is None:
         return 0.0
     slots = facts.slots if facts.work_class is None else facts.work_class.most
-    part = min(max(1, slots) * facts.weight_part, max(1.0, facts.cap / facts.slots_per_event))
+    cap = min(facts.cap, facts.wider_cap)
+    part = min(max(1, slots) * facts.weight_part, max(1.0, cap / facts.slots_per_event))
     full = facts.work_class is not None and facts.work_class.is_full
     busy = full or facts.service_room <= 0 or not facts.process_room
     return facts.share.estimate_seconds * (facts.ahead + busy) / max(part, 1e-9)

@@ -138,6 +138,7 @@ class TenantDesk:
             throttled=throttled,
             tier=self._tier(service, event.tenant, facts.cap),
             parts=parts,
+            wider_cap=_least(self._machinery.caps.here(APP), self._machinery.caps.here(of_tenant(event.tenant))),
         )
 
     def _tier(self, service: Service, tenant: str, cap: int) -> int:
@@ -167,6 +168,10 @@ def _require_person(by: str, reason: str | None) -> None:
     require_name("by", by)
     if reason is not None and len(reason) > MAX_REASON_CHARACTERS:
         raise InvalidInputError("reason", f"has {len(reason)} characters; the limit is {MAX_REASON_CHARACTERS}")
+
+
+def _least(*caps: int | None) -> int:
+    return min((cap for cap in caps if cap is not None), default=NO_CAP)
 
 
 def _parts(caps: Caps, service: str, tenant: str) -> dict[Level, Part]:

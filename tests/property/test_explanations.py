@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,3 +180,13 @@ def test_what_no_process_runs_and_what_another_one_does_is_told_apart() -> None:
     assert "http://127.0.0.1:8321" in asked.detail
     delayed = reasons(Facts(owned=False, due_in=5.0))
     assert [reason.cause for reason in delayed] == ["no-owner", "backoff"]
+
+
+def test_the_expected_start_is_told_at_the_pace_of_the_caps_over_all_services() -> None:
+    share = FairShare[int](default_estimate_seconds=0.1)
+    share.push("acme", None, 1)
+    facts = Facts(share=share.standing("acme"), slots=16, ahead=8)
+    slower = msgspec.structs.replace(facts, wider_cap=2)
+    before, after = expected_seconds(facts), expected_seconds(slower)
+    assert before is not None
+    assert after == pytest.approx(before * 8)
