@@ -75,6 +75,7 @@ class AppOperations(DeadLetterOffice):
                 chunk_size=service.definition.chunk_size,
                 messages=service.definition.message_names(),
                 metadata=service.definition.metadata,
+                work_class=service.definition.work_class,
                 classes=service.fair.classes(),
             )
             for service in self._running.machinery.services.values()

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from actors.errors import SpecError
-from runtime.core.policy import NOTHING_SET, Policy, Scope, require_policy
+from runtime.core.policy import EVERYTHING, NOTHING_SET, Policy, Scope, require_policy, require_slots_to_keep
 from runtime.core.profile import FAIR, SchedulingProfile, profile_of
 from runtime.definition import ServiceDefinition, require_fitting
 from runtime.errors import InvalidInputError
@@ -70,6 +70,7 @@ def with_file(
             raise SpecError("service", f"a policy is for {scope.service!r}, but this app has: {known}")
         if scope.service is not None:
             require_fitting(services[scope.service], policies[scope])
+    require_slots_to_keep(policies.get(EVERYTHING, NOTHING_SET))
     batch_services = (name for name, service in services.items() if service.batch)
     return Configuration(profile, _laid_over(profile.policies_of(batch_services), policies))
 

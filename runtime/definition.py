@@ -18,7 +18,15 @@ from actors.state import state_of
 from runtime.cells.routing import Routing
 from runtime.core.names import NAME
 from runtime.core.policy import Policy
-from runtime.core.work_classes import ByRunTime, BySize, WorkClasses, require_possible, require_slots
+from runtime.core.work_classes import (
+    WORK_CLASSES,
+    ByRunTime,
+    BySize,
+    WorkClass,
+    WorkClasses,
+    require_possible,
+    require_slots,
+)
 from runtime.store.records import Event
 
 DEFAULT_SLOTS = 16
@@ -54,6 +62,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     classes: WorkClasses | None = None
     """How its events are classed as small, medium, large or unknown work, and which part of the slots is kept for each
     class; None for no classes."""
+    work_class: WorkClass = "unknown"
+    """The class of the service itself: which of the app's slots are kept for it, if `App.limits` keeps any."""
     instances: int = DEFAULT_INSTANCES
     retry: RetryPolicy = RetryPolicy()
     supervision: Supervision = Supervision()
@@ -94,7 +104,7 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, field)
             if not low <= value <= high:
                 raise SpecError(field, f"must be between {low} and {high}, not {value}")
-        _require_classes(self.classes, self.slots // self.slots_per_event)
+        _require_classes(self.work_class, self.classes, self.slots // self.slots_per_event)
         _require_joinable(self.actor, joins=self.joins_endings)
         if self.keyed and self.routing is not Routing.ROUND_ROBIN:
             raise SpecError("routing", "a keyed service has one actor for each key, so there is nothing to choose")
@@ -138,7 +148,9 @@ def require_fitting(service: ServiceDefinition, policy: Policy) -> None:
     require_possible("guarantees", service.classes, policy.guarantees)
 
 
-def _require_classes(classes: object, slots: int) -> None:
+def _require_classes(own: str, classes: object, slots: int) -> None:
+    if own not in WORK_CLASSES:
+        raise SpecError("work_class", f"must be one of {', '.join(WORK_CLASSES)}, not {own!r}")
     if classes is None:
         return
     if not isinstance(classes, BySize | ByRunTime):

@@ -12,6 +12,7 @@ from actors.spec import Metadata
 from runtime.audit_office import AuditOffice
 from runtime.cells.dead_messages import DeadMessagesFound
 from runtime.core.class_slots import ClassStanding
+from runtime.core.work_classes import WorkClass
 from runtime.job_operations import JobOperations
 from runtime.replay_office import ReplayOperations
 from runtime.schedule_operations import ScheduleOperations
@@ -48,6 +49,8 @@ class ServiceInfo(msgspec.Struct, frozen=True):
     chunk_size: int
     messages: list[str]
     metadata: Metadata
+    work_class: WorkClass = "unknown"
+    """Of the service itself, among those of the app."""
     classes: list[ClassStanding] = []
     """Of work, in this process at this moment; none where it has none."""
 

@@ -339,7 +339,14 @@ class Running:
         )
         yield Part("pulse", clock=clock, work=pulse.run)
         policies = self.policies
-        yield Part("policies", clock=clock, opening=policies.open, work=policies.run, draining=policies.save_usage)
+        yield Part(
+            "policies",
+            clock=clock,
+            opening=policies.open,
+            work=policies.run,
+            draining=policies.save_usage,
+            detail=policies.detail,
+        )
         yield Part("portions", clock=clock, opening=self.divider.exchange, work=self.divider.run)
 
     def _upper_parts(self) -> Iterator[Child]:

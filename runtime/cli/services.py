@@ -8,7 +8,7 @@ from runtime.cli.output import examples, json_option, print_json, show, table
 from runtime.cli.target import connect, target_options
 from runtime.operations import ServiceInfo
 
-COLUMNS = ("service", "label", "takes", "keyed", "slots", "chunk", "classes", "owner", "description")
+COLUMNS = ("service", "label", "takes", "keyed", "slots", "chunk", "class", "classes", "owner", "description")
 
 
 @click.command(
@@ -22,8 +22,9 @@ COLUMNS = ("service", "label", "takes", "keyed", "slots", "chunk", "classes", "o
 def services(app: str | None, url: str | None, *, as_json: bool) -> None:
     """List the services of a running app.
 
-    Each with its settings and the messages it takes, by name. CLASSES are its classes of work, if it has any: how many
-    slots each fills, how many it may fill now, how many are kept for it, and how many events of it wait.
+    Each with its settings and the messages it takes, by name. CLASS is its own class of work among those of the app.
+    CLASSES are those of its events, if they have any: how many slots each fills, how many it may fill now, how many are
+    kept for it, and how many events of it wait.
     """
     found = connect(app, url).services()
     if as_json:
@@ -44,6 +45,7 @@ def _row(service: ServiceInfo) -> tuple[object, ...]:
         keyed,
         service.slots,
         service.chunk_size,
+        service.work_class,
         classes,
         about.owner,
         about.description,

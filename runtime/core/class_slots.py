@@ -16,15 +16,16 @@ class ClassStanding(msgspec.Struct, frozen=True, kw_only=True):
     filled: int
     most: int
     """How many it may fill at once, as others stand now."""
-    waiting: int = 0
-    """Entries."""
+    waiting: int | None = None
+    """Entries; None for classes of services."""
 
     @property
     def is_full(self) -> bool:
         return self.filled >= self.most
 
     def __str__(self) -> str:
-        return f"{self.name} {self.filled:,} of {self.most:,} (kept {self.kept:,}), {self.waiting:,} wait"
+        waiting = "" if self.waiting is None else f", {self.waiting:,} wait"
+        return f"{self.name} {self.filled:,} of {self.most:,} (kept {self.kept:,}){waiting}"
 
 
 class ClassSlots:
@@ -74,7 +75,7 @@ class ClassSlots:
             self._spare += min(over, slots)
         self.filled[place] -= slots
 
-    def standing(self, place: int, waiting: int = 0) -> ClassStanding:
+    def standing(self, place: int, waiting: int | None = None) -> ClassStanding:
         filled, kept = self.filled[place], self.kept[place]
         return ClassStanding(
             name=WORK_CLASSES[place],

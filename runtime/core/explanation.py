@@ -80,6 +80,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     service_room: int = 1
     """How many events more the service may start."""
     process_room: bool = True
+    process_keeps: bool = False
+    """Whether the slots that the process has free are kept for other classes of services."""
     recording: bool = False
     slots: int = 1
     """How many events the service may run at once."""
@@ -163,7 +165,8 @@ def _slot_reasons(facts: Facts) -> Iterator[Reason]:
     if facts.work_class is not None and facts.work_class.is_full:
         yield _class_reason(facts.work_class)
     if not facts.process_room:
-        yield Reason("process-slots", "all slots of the process are filled" + _part(facts, "app"))
+        kept = ", or kept for services of other classes" if facts.process_keeps else ""
+        yield Reason("process-slots", f"all slots of the process are filled{kept}{_part(facts, 'app')}")
     if facts.recording:
         yield Reason("recording", "so many outcomes wait for the disk that nothing is started")
     if facts.ahead and not facts.blocked_by_key:

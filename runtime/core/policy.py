@@ -70,7 +70,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Raises the daily quota to 200 for each, if that is more."""
     overflow: Overflow | None = None
     guarantees: dict[WorkClass, float] | None = None
-    """Of a service with classes of work: which part of its slots is kept for each, in place of those registered."""
+    """Of a service with classes of work: which part of its slots is kept for each, in place of those registered. Of the
+    app: which part of its `slots` is kept for the services of each class."""
 
     @property
     def quota(self) -> int | None:
@@ -112,6 +113,12 @@ def require_policy(scope: Scope, policy: Policy) -> None:
     _require_scope(scope, policy)
 
 
+def require_slots_to_keep(app: Policy) -> None:
+    """Raise SpecError where the app keeps parts of slots that nobody counts."""
+    if app.guarantees and app.slots is None:
+        raise SpecError("guarantees", "are parts of the slots of the app; set slots, too")
+
+
 def shown(value: object) -> str:
     """The value of a setting, for people."""
     if isinstance(value, dict):
@@ -126,7 +133,7 @@ def _require_scope(scope: Scope, policy: Policy) -> None:
         for field in OF_TENANTS:
             if getattr(policy, field) is not None:
                 raise SpecError(field, f"is for a tenant over all services, not for {scope}")
-    if policy.guarantees is not None and (scope.service is None or scope.tenant is not None):
-        raise SpecError("guarantees", f"is for a service with classes of work, not for {scope}")
+    if policy.guarantees is not None and scope.tenant is not None:
+        raise SpecError("guarantees", f"is for a service with classes of work or for the app, not for {scope}")
     if scope.tenant == EVERY_TENANT and policy.state is not None:
         raise SpecError("state", "is for one tenant or for a service; name it")

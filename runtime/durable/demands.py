@@ -121,7 +121,8 @@ class Demands:
                 return _needed_by_all(service, enough) + _kept_empty(service)
             return min(_needed_by(service, limit.tenant), enough)
         if limit.tenant is None:
-            return sum(min(_needed_by_all(each, enough), _room(each)) for each in self._services.values())
+            needed = sum(min(_needed_by_all(each, enough), _room(each)) for each in self._services.values())
+            return needed + self._keeper.pool.kept_empty
         return sum(
             min(_needed_by(each, limit.tenant), _room(each), _room_of(each, limit.tenant))
             for each in self._services.values()

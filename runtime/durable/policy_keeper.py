@@ -6,17 +6,20 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
 
+import msgspec
+
 from actors.context import Clock
 from actors.errors import SpecError
 from runtime.core.caps import APP, Caps, of_tenant
 from runtime.core.daily_quota import HOURS, hour_of
 from runtime.core.limit_checks import Now
 from runtime.core.limits import Limits
-from runtime.core.policy import FIELDS, Policy, Scope, require_policy
+from runtime.core.policy import EVERYTHING, FIELDS, Policy, Scope, require_policy, require_slots_to_keep
 from runtime.core.policy_book import PolicyBook
 from runtime.core.portions import Limit
 from runtime.core.slot_account import NO_CAP, SlotAccount
 from runtime.core.slot_pool import SlotPool
+from runtime.core.work_classes import WORK_CLASSES
 from runtime.definition import require_fitting
 from runtime.durable.gate import Gate
 from runtime.durable.outbox import posted_of
@@ -63,6 +66,13 @@ class PolicyKeeper:
     async def open(self) -> None:
         """Read what is set, before anything runs. Raises StoreError."""
         await self._load()
+
+    def detail(self) -> str | None:
+        """What people are told of the slots of the app, where those are counted."""
+        if self.pool.cap == NO_CAP:
+            return None
+        classes = "".join(f"; {each}" for each in self.pool.classes())
+        return f"{self.pool.filled:,} of {self.pool.cap:,} slots of the app in use{classes}"
 
     async def run(self) -> None:
         """Follow the other processes, for ever."""
@@ -122,6 +132,8 @@ class PolicyKeeper:
             require_policy(scope, changes)
             if scope.service is not None:
                 require_fitting(self._services[scope.service].definition, changes)
+            if scope == EVERYTHING:
+                require_slots_to_keep(changes.over(self._without(scope, reset)))
         except SpecError as error:
             raise InvalidInputError(error.field, str(error).removeprefix(f"{error.field}: ")) from None
         now = self._clock.now()
@@ -217,7 +229,7 @@ class PolicyKeeper:
 
     def _apply(self) -> None:
         slots = self._caps.here(APP)
-        self.pool.set_cap(NO_CAP if slots is None else slots)
+        self._set_pool(slots)
         self._open_accounts()
         for service in self._services.values():
             service.slots.join(None if slots is None else self.pool)
@@ -228,7 +240,7 @@ class PolicyKeeper:
         cap = NO_CAP if here is None else here
         if limit.service is None:
             if limit.tenant is None:
-                self.pool.set_cap(cap)
+                self._set_pool(here)
             elif limit.tenant in self.accounts:
                 self.accounts[limit.tenant].set_cap(cap)
         elif (service := self._services.get(limit.service)) is not None:
@@ -237,6 +249,17 @@ class PolicyKeeper:
             else:
                 service.terms.apply_to(limit.tenant, service.fair, self._book, service.usage.caps)
             service.pump()
+
+    def _without(self, scope: Scope, reset: Collection[str]) -> Policy:
+        base = self._book.base(scope)
+        return msgspec.structs.replace(self._book.at(scope), **{name: getattr(base, name) for name in reset})
+
+    def _set_pool(self, slots: int | None) -> None:
+        costs = [0] * len(WORK_CLASSES)
+        for definition in (service.definition for service in self._services.values()):
+            place = WORK_CLASSES.index(definition.work_class)
+            costs[place] = max(costs[place], definition.slots_per_event)
+        self.pool.set_terms(NO_CAP if slots is None else slots, self._book.at(EVERYTHING).guarantees or {}, costs)
 
     def _open_accounts(self) -> None:
         """An account for each tenant that may fill so many slots over all services."""

@@ -30,11 +30,10 @@ from runtime.durable.runs import Runs
 from runtime.durable.service_terms import ServiceTerms
 from runtime.durable.service_usage import ServiceUsage
 from runtime.durable.set_aside import SetAside
-from runtime.durable.slots import Slots
 from runtime.durable.stateful_chunk import StatefulChunkRun
 from runtime.durable.states import States
 from runtime.durable.tenant_breakers import TenantBreakers
-from runtime.durable.work_classing import detail_of, scheduler_of
+from runtime.durable.work_classing import detail_of, scheduler_of, slots_of
 from runtime.machinery import Machinery
 from runtime.store.port import Store, UnitOfWork
 from runtime.store.records import Batch, Entry
@@ -77,7 +76,7 @@ class Service:
         )
         self._aside = SetAside(machinery.backlog.shard)
         self._begin()
-        self.slots = Slots(definition.slots, definition.slots_per_event, self._pump_soon)
+        self.slots = slots_of(definition, self._pump_soon)
         self.runs = Runs()
         self.terms = ServiceTerms(definition, machinery.caps)
         self.usage = ServiceUsage(definition.name, machinery.profile)

@@ -37,6 +37,7 @@ def facts_of(
         slots_per_event=slots_per_event,
         service_room=slots.limit - slots.filled,
         process_room=not slots.pool_is_full,
+        process_keeps=slots.pool_keeps,
         recording=recording,
         slots=slots.limit,
         work_class=fair.class_of(tenant, matches),

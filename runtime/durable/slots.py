@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runtime.core.slot_pool import SlotPool
+from runtime.core.work_classes import UNKNOWN
 
 
 class Slots:
@@ -24,17 +25,19 @@ class Slots:
         "_open",
         "_registered",
         "_wake",
+        "_work_class",
         "pool",
         "room",
     )
 
-    def __init__(self, total: int, cost: int, wake: Callable[[], None]) -> None:
+    def __init__(self, total: int, cost: int, wake: Callable[[], None], work_class: int = UNKNOWN) -> None:
         self.room = 0
         """How many may be filled now, as far as this service goes."""
         self._cost = cost
         self.pool: SlotPool | None = None
         """The slots of the process, where those are counted."""
         self._wake = wake
+        self._work_class = work_class
         self._limit = self._registered = total // cost
         self._free: list[int] = []
         self._numbers = 0
@@ -80,7 +83,7 @@ class Slots:
     def end(self) -> None:
         """Nothing runs any more: every slot is free, also those that were not given back."""
         if self.pool is not None:
-            self.pool.free(self.filled * self._cost)
+            self.pool.free(self.filled * self._cost, self._work_class)
         self._free = list(range(self._numbers))
         self._lent = 0
 
@@ -97,22 +100,27 @@ class Slots:
         """Share the slots of the process, or stop sharing them."""
         if pool is not self.pool:
             if self.pool is not None:
-                self.pool.free(self.filled * self._cost)
+                self.pool.free(self.filled * self._cost, self._work_class)
             self.pool = pool
             if pool is not None:
-                pool.fill(self._wake, self.filled * self._cost)
+                pool.fill(self._wake, self.filled * self._cost, self._work_class)
 
     @property
     def pool_is_full(self) -> bool:
         """Whether the process has no room for one more. Unlike `in_turn`, it puts nobody in line."""
-        return self.pool is not None and self.pool.filled + self._cost > self.pool.cap
+        return self.pool is not None and not self.pool.may_fill(self._cost, self._work_class)
+
+    @property
+    def pool_keeps(self) -> bool:
+        """Whether the process has room, kept for other classes of services."""
+        return self.pool is not None and self.pool_is_full and self.pool.filled + self._cost <= self.pool.cap
 
     def in_turn(self) -> bool:
         """Whether the pool has room for one more. If not, the service is woken when it has."""
-        return self.pool is None or self.pool.has_room(self._wake, self._cost)
+        return self.pool is None or self.pool.has_room(self._wake, self._cost, self._work_class)
 
     def decline(self) -> None:
-        """Nothing is there to run, although it is the service's turn."""
+        """Nothing is there to run, or may be, so that the service stands in nobody's way."""
         if self.pool is not None:
             self.pool.decline(self._wake)
 
@@ -120,7 +128,7 @@ class Slots:
         """Fill one, of which there is room."""
         self.room -= 1
         if self.pool is not None:
-            self.pool.fill(self._wake, self._cost)
+            self.pool.fill(self._wake, self._cost, self._work_class)
         if not self._free:
             self._free.append(self._numbers)
             self._numbers += 1
@@ -131,21 +139,21 @@ class Slots:
         self.room += 1
         self._free.append(slot)
         if self.pool is not None:
-            self.pool.free(self._cost)
+            self.pool.free(self._cost, self._work_class)
 
     def lend(self) -> None:
         """Free a slot while its number stays with who fills it."""
         self._lent += 1
         self.room += 1
         if self.pool is not None:
-            self.pool.free(self._cost)
+            self.pool.free(self._cost, self._work_class)
 
     def retake(self) -> None:
         """Fill a slot, of which there is room, again under its number."""
         self._lent -= 1
         self.room -= 1
         if self.pool is not None:
-            self.pool.fill(self._wake, self._cost)
+            self.pool.fill(self._wake, self._cost, self._work_class)
 
     def give_lent(self, slot: int) -> None:
         """Give up the number of one that is lent."""
@@ -155,3 +163,5 @@ class Slots:
     def _count(self) -> None:
         allowed = self._limit if self._open and self._held is None else 0
         self.room = allowed - self.filled
+        if self.room <= 0:
+            self.decline()

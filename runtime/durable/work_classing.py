@@ -55,6 +55,12 @@ def scheduler_of(
     return made
 
 
+def slots_of(definition: ServiceDefinition, wake: Callable[[], None]) -> Slots:
+    """The slots of a service, which is of one class among those of the app."""
+    place = WORK_CLASSES.index(definition.work_class)
+    return Slots(definition.slots, definition.slots_per_event, wake, place)
+
+
 def detail_of(slots: Slots, fair: Scheduler[Entry]) -> str:
     """What people are told of the slots of a service."""
     classes = "; ".join(str(each) for each in fair.classes() if each.filled or each.waiting or each.kept)

@@ -79,7 +79,7 @@ class World:
             "tenant-cap": lambda: self._lift_caps(tenant),
             "service-slots": lambda: self.slots.set_terms(None, self.slots.held),
             "class-slots": lambda: self.fair.set_classes(ENOUGH, {}),
-            "process-slots": lambda: self.pool.set_cap(NO_CAP),
+            "process-slots": lambda: self.pool.set_terms(NO_CAP, {}),
             "recording": lambda: setattr(self, "recording", False),
         }
         removals[cause]()
@@ -108,7 +108,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, str, int]:
     for tenant in TENANTS:
         world.fair.set_cap(tenant, draw(st.sampled_from([None, None, 1, 2])))
     world.account.set_cap(draw(st.sampled_from([NO_CAP, 1, 2])))
-    world.pool.set_cap(draw(st.sampled_from([NO_CAP, 3])))
+    world.pool.set_terms(draw(st.sampled_from([NO_CAP, 3])), draw(st.sampled_from([{}, {"small": 0.4}])))
     world.slots.set_terms(draw(st.sampled_from([None, 1, 4])), None)
     world.pump()
     for tenant, reason in draw(st.lists(st.tuples(st.sampled_from(TENANTS), st.sampled_from(["paused", "breaker"])))):

@@ -31,6 +31,7 @@ app.service(
     timeout_seconds=10.0,
     max_state_bytes=1024,
     batch=True,
+    work_class="small",
     classes=BySize(medium_bytes=10_000, large_bytes=1_000_000, guarantees={"small": 0.5}),
     breaker=Breaker(window=50, ratio=0.8, pause_seconds=10.0, max_pause_seconds=60.0),
 )

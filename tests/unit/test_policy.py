@@ -45,7 +45,7 @@ class Mailer(Actor):
         (EVERY, Policy(state="paused"), "state"),
         (Scope("mail"), Policy(guarantees={"small": 1.5}), "guarantees.small"),
         (Scope("mail", "acme"), Policy(guarantees={"small": 0.5}), "guarantees"),
-        (Scope(), Policy(guarantees={"small": 0.5}), "guarantees"),
+        (Scope(), Policy(guarantees={"small": 0.5, "large": 0.6}), "guarantees"),
     ],
 )
 def test_what_is_out_of_range_or_means_nothing_there_is_refused(scope: Scope, policy: Policy, field: str) -> None:

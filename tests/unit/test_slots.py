@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.core.slot_pool import SlotPool
+from runtime.core.work_classes import LARGE, SMALL, UNKNOWN
 from runtime.durable.slots import Slots
 
 
@@ -22,8 +23,16 @@ def woken() -> list[str]:
     return []
 
 
-def make(name: str, woken: list[str], *, total: int = 4, cost: int = 1, pool: SlotPool | None = None) -> Slots:
-    slots = Slots(total, cost, Waker(name, woken))
+def make(
+    name: str,
+    woken: list[str],
+    *,
+    total: int = 4,
+    cost: int = 1,
+    pool: SlotPool | None = None,
+    work_class: int = UNKNOWN,
+) -> Slots:
+    slots = Slots(total, cost, Waker(name, woken), work_class)
     slots.join(pool)
     slots.open()
     return slots
@@ -143,6 +152,78 @@ def test_who_has_nothing_to_run_lets_the_next_one_go(woken: list[str]) -> None:
     assert third.in_turn()
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_who_may_fill_nothing_any_more_holds_nobody_up(woken: list[str], place: int) -> None:
+    pool = SlotPool(1)
+    first, *others = (make(name, woken, pool=pool) for name in "abc")
+    taken = first.take()
+    assert not any(slots.in_turn() for slots in others)
+    others[place].set_terms(None, "paused")
+    first.give(taken)
+    goes_on = others[1 - place]
+    assert woken == ["c" if place == 0 else "b"]
+    assert goes_on.in_turn()
+    goes_on.give(goes_on.take())
+    assert first.in_turn()
+
+
+class TestClasses:
+    """Two slots of four are kept for small services, which stand in no line of others."""
+
+    def test_what_is_kept_for_a_class_is_filled_past_the_line_of_others(self, woken: list[str]) -> None:
+        pool = SlotPool()
+        pool.set_terms(4, {"small": 0.5})
+        large, other, small = (
+            make(name, woken, pool=pool, work_class=place) for name, place in (("l", LARGE), ("o", LARGE), ("s", SMALL))
+        )
+        taken = [take(large), take(large)]
+        assert not other.in_turn()
+        assert not large.in_turn()
+        small_taken = [take(small), take(small)]
+        assert not small.in_turn()
+        small.give(small_taken.pop())
+        assert woken == ["s"], "nobody else may fill it"
+        take(small)
+        large.give(taken.pop())
+        assert woken == ["s", "o"], "who waited first"
+
+    def test_who_needs_several_slots_that_all_may_fill_is_not_overtaken(self, woken: list[str]) -> None:
+        pool = SlotPool()
+        pool.set_terms(4, {"small": 0.25})
+        wide = make("w", woken, total=8, cost=3, pool=pool, work_class=LARGE)
+        one, small = (make(name, woken, pool=pool, work_class=place) for name, place in (("o", LARGE), ("s", SMALL)))
+        taken = take(one)
+        assert not wide.in_turn()
+        take(small)
+        assert not small.in_turn(), "its second slot is not kept for it"
+        assert not one.in_turn()
+        one.give(taken)
+        assert woken == ["w"]
+        assert wide.in_turn()
+
+    def test_nothing_is_kept_where_an_event_would_never_find_its_slots(self, woken: list[str]) -> None:
+        pool = SlotPool()
+        pool.set_terms(4, {"small": 0.5}, [1, 0, 3, 0])
+        wide = make("w", woken, total=8, cost=3, pool=pool, work_class=LARGE)
+        assert wide.in_turn()
+        assert pool.classes() == []
+
+    def test_a_lowered_cap_holds_for_what_is_kept_too(self, woken: list[str]) -> None:
+        pool = SlotPool()
+        pool.set_terms(4, {"small": 0.25})
+        large = make("l", woken, pool=pool, work_class=LARGE)
+        small = make("s", woken, pool=pool, work_class=SMALL)
+        for _ in range(3):
+            take(large)
+        pool.set_terms(2, {"small": 0.25})
+        assert not small.in_turn()
+
+
+def take(slots: Slots) -> int:
+    assert slots.in_turn()
+    return slots.take()
+
+
 def test_a_service_that_joins_brings_what_it_fills(woken: list[str]) -> None:
     pool = SlotPool(3)
     slots = make("a", woken, cost=2)
@@ -159,6 +240,6 @@ def test_raising_the_cap_wakes_who_is_in_line(woken: list[str]) -> None:
     assert slots.in_turn()
     slots.take()
     assert not slots.in_turn()
-    pool.set_cap(2)
+    pool.set_terms(2, {})
     assert woken == ["a"]
     assert slots.in_turn()

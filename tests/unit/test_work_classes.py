@@ -67,6 +67,7 @@ class TestRefusals:
         ("settings", "field"),
         [
             ({"classes": "size"}, "classes"),
+            ({"work_class": "huge"}, "work_class"),
             ({"classes": by_size(), "slots": 1}, "slots"),
             ({"classes": by_size(), "slots": 3, "slots_per_event": 2}, "slots"),
             ({"classes": by_run_time(guarantees={"small": 0.1, "large": 0.1}), "slots": 2}, "classes.guarantees.large"),
