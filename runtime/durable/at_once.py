@@ -67,9 +67,7 @@ def handle_at_once(service: Service, cell: Cell, event: Event, message: Message,
     except Exception:  # noqa: BLE001 # it becomes an event of its own, whose failure has a place
         states.take_back(identity, actor)
         return False
-    saved = states.save(identity, payload, actor, batch)
-    if saved is not None:
-        states.committed((identity,))
+    saved = states.save(identity, payload, actor, batch, joins=True)
     cell.handled += 1
     batch.keep(context.emitted)
     if saved is not None and saved.ended:

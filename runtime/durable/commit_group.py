@@ -83,11 +83,6 @@ class CommitGroup:
                 self.batch.extra().claims.append(record.claim)
         self.count += len(records)
 
-    def take(self, batch: Batch) -> None:
-        """Add a batch that is accepted or refused as a whole."""
-        merge(self.batch, batch)
-        self.count += len(batch)
-
     def record(self, batch: Batch, queue: int) -> None:
         merge(self.batch, batch)
         merge(self.own, batch)

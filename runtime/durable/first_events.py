@@ -11,18 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from runtime.durable.at_once import handle_at_once, may_begin
-from runtime.store.records import Batch, Event
 
 if TYPE_CHECKING:
     from actors.message import Message
     from runtime.durable.service import Service
+    from runtime.store.records import Batch, Event
 
 
-def begin(service: Service, event: Event, message: Message) -> Batch | None:
-    """What is to be stored once the actor has handled its first event; None where it cannot do so now."""
+def begin(service: Service, event: Event, message: Message, batch: Batch) -> bool:
+    """Have the actor handle its first event, and put what is to be stored of it into a batch; False where it cannot."""
     tenant, key = event.tenant, cast("str", event.key)
     if not may_begin(service, tenant, key):
-        return None
+        return False
     cell = service.instances.newborn(tenant, key)
-    batch = Batch()
-    return batch if cell is not None and handle_at_once(service, cell, event, message, batch) else None
+    return cell is not None and handle_at_once(service, cell, event, message, batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from actors.job import Signature
 from actors.message import Message
@@ -60,17 +61,15 @@ class Intake:
             await self.append_one(event)
             return
         try:
-            batch = begin(service, event, message)
-            if batch is None:
+            begun = await self._journal.append_made(partial(begin, service, event, message))
+            if not begun:
                 await self._journal.append_one(event)
-            else:
-                await self._journal.append_batch(batch)
         except StoreError:
             service.reload(event.tenant, event.key or "")
             if limited:
                 gate.leave_one(event)
             raise
-        if limited and batch is not None:
+        if limited and begun:
             gate.ended(event.service, event.tenant, 1)
 
     async def accept(

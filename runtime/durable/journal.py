@@ -99,11 +99,16 @@ class Journal:
         group = await self._add((record,))
         await group.accepted.wait()
 
-    async def append_batch(self, batch: Batch) -> None:
-        """As `append`, of a batch without outcomes."""
+    async def append_made(self, make: Callable[[Batch], bool]) -> bool:
+        """As `append`, of what `make` adds to what is gathered already, no outcomes; False if it adds nothing."""
         group = await self._group_with_room()
-        group.take(batch)
+        events = group.batch.events
+        before = len(events)
+        if not make(group.batch):
+            return False
+        group.count += 1 + len(events) - before
         await group.accepted.wait()
+        return True
 
     def record(self, batch: Batch, queue: int) -> None:
         """Write outcomes of entries of a queue and what belongs to them; `recorded` is told once they are on disk."""

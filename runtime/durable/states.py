@@ -110,13 +110,19 @@ class States:
             )
         return payload
 
-    def save(self, identity: Identity, payload: bytes, actor: Actor, batch: Batch) -> StoredState | None:
-        """Put the state that an event leaves into its batch; None if it is what it was."""
+    def save(
+        self, identity: Identity, payload: bytes, actor: Actor, batch: Batch, *, joins: bool = False
+    ) -> StoredState | None:
+        """Put the state that an event leaves into its batch; None if it is what it was.
+
+        `committed` or `refused` has to follow, unless it `joins` a batch that is written before anything later.
+        """
         saved = (self._spec.version, payload)
         if self._known.get(identity) == saved:
             return None
         self._known[identity] = saved
-        self._uncommitted.add(identity)
+        if not joins:
+            self._uncommitted.add(identity)
         state = StoredState(self._service, *identity, *saved, self._now(), actor.state_label(), actor.state_ended())
         batch.extra().states.append(state)
         return state
