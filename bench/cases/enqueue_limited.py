@@ -1,18 +1,21 @@
-"""What limits cost: events one by one from many tasks, with every limit in force and with none, in turn."""
+"""What limits cost: events one by one, in bulk and to their end, with every limit in force and with none, in turn."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
+
+import msgspec
 
 from bench.case import Measurement
 from bench.cases.enqueue_concurrent import TASKS, enqueue
-from bench.durable import CHUNK, SERVICE, Worker, database, make_app, measurement, running
+from bench.durable import CHUNK, SERVICE, Gate, Worker, database, drain, fill, make_app, measurement, running
 from bench.loops import loop_name, run_on
 from runtime import App, Running
 from runtime.core.policy import EVERY_TENANT, EVERYTHING, FIELDS, NOTHING_SET, Policy, Scope
 
-QUESTION = "How much slower is enqueueing one by one with every limit in force?"
+QUESTION = "How much slower are enqueueing, one by one and in bulk, and handling with every limit in force?"
 ROUNDS = 9
 PLENTY = 1_000_000_000
 """A limit that nothing reaches."""
@@ -25,13 +28,22 @@ SCOPES = {
 }
 
 
+class Round(msgspec.Struct, frozen=True):
+    """Events a second."""
+
+    rate: float
+    processor: float
+    """The same of processor time."""
+    bulk: float
+    end_to_end: float
+
+
 def measure(quick: bool) -> Measurement:  # noqa: FBT001 # the signature of every case
     return run_on(loop_name(), _measure(2_000 if quick else 15_000, 1 if quick else ROUNDS))
 
 
 async def _measure(count: int, rounds: int) -> Measurement:
     async with database() as url, running(app := make_app(chunk_size=CHUNK), url) as started:
-        Worker.gate.release()
         await _round(app, started, 1000)
         free, limited = [], []
         for _ in range(rounds):
@@ -42,15 +54,18 @@ async def _measure(count: int, rounds: int) -> Measurement:
             limited.append(await _round(app, started, count))
             for scope in SCOPES:
                 await started.policies.change(scope, NOTHING_SET, FIELDS, by="bench")
+
+    def ratio(of: Callable[[Round], float]) -> tuple[float, str]:
+        return statistics.median(of(one) / of(other) for one, other in zip(limited, free, strict=True)), "x"
+
     return measurement(
         {
-            "rate": (statistics.median(rate for rate, _ in limited), "events/s"),
-            "free_rate": (statistics.median(rate for rate, _ in free), "events/s"),
-            "ratio": (statistics.median(one[0] / other[0] for one, other in zip(limited, free, strict=True)), "x"),
-            "processor_ratio": (
-                statistics.median(one[1] / other[1] for one, other in zip(limited, free, strict=True)),
-                "x",
-            ),
+            "rate": (statistics.median(each.rate for each in limited), "events/s"),
+            "free_rate": (statistics.median(each.rate for each in free), "events/s"),
+            "ratio": ratio(lambda each: each.rate),
+            "processor_ratio": ratio(lambda each: each.processor),
+            "bulk_ratio": ratio(lambda each: each.bulk),
+            "end_to_end_ratio": ratio(lambda each: each.end_to_end),
         },
         loop=loop_name(),
         events=count,
@@ -60,9 +75,11 @@ async def _measure(count: int, rounds: int) -> Measurement:
     )
 
 
-async def _round(app: App, started: Running, count: int) -> tuple[float, float]:
-    """Events a second, and seconds of this process's processor time for all of them."""
+async def _round(app: App, started: Running, count: int) -> Round:
+    Worker.gate.release()
     began, used = time.perf_counter(), time.process_time()
     await enqueue(app, count)
     await started.wait_idle(SERVICE)
-    return count / (time.perf_counter() - began), time.process_time() - used
+    rate, processor = count / (time.perf_counter() - began), count / (time.process_time() - used)
+    Worker.gate = Gate()
+    return Round(rate, processor, await fill(app, count), await drain(started, count))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from operator import attrgetter
 
 from actors.context import Clock
 from runtime.core.daily_quota import HOURS, hour_of
@@ -19,6 +20,8 @@ from runtime.store.records import Claiming, Delayed, Event
 
 RECOUNT_PAUSE = 20
 """Backlogs are not counted again for so many times as long as counting them took."""
+
+_SERVICE_AND_TENANT = attrgetter("service", "tenant")
 
 Progress = Callable[[], asyncio.Future[None]]
 """Gives what is done when an outcome is recorded after this call."""
@@ -72,7 +75,8 @@ class Gate:
         except StoreError:
             self._leave(counts)
             raise
-        self._leave(_counted(each for each in records if isinstance(each, Claiming) and each.claim.duplicate))
+        if Claiming in set(map(type, records)):
+            self._leave(_counted([each for each in records if isinstance(each, Claiming) and each.claim.duplicate]))
 
     async def enter(self, counts: Mapping[tuple[str, str], int], wait_seconds: float) -> None:
         """Let so many events of each service and tenant in, or none of them, waiting for room up to a time.
@@ -152,9 +156,10 @@ class Gate:
         return Now(self._clock.monotonic(), self._clock.now())
 
 
-def _counted(records: Iterable[Record]) -> Counter[tuple[str, str]]:
-    events = (_event(record) for record in records)
-    return Counter((event.service, event.tenant) for event in events)
+def _counted(records: Sequence[Record]) -> Counter[tuple[str, str]]:
+    """How many of each service and tenant. Without a turn of Python's for each record, as bulk calls have thousands."""
+    plain = set(map(type, records)) <= {Event}
+    return Counter(map(_SERVICE_AND_TENANT, records if plain else map(_event, records)))
 
 
 def _event(record: Record) -> Event:
