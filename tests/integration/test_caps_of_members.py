@@ -111,17 +111,17 @@ async def test_a_cap_of_a_tenant_holds_over_three_processes_and_all_of_it_is_use
     for app in apps:
         app.tenant("acme", slots=7)
     async with members(database, *apps) as running:
+        await fill(apps[0], "acme", 400, seconds=0.05)
+        await until(lambda: sorted(each.portions.parts.get(of_tenant("acme"), 0) for each in running) == [2, 2, 3])
         deployment.gate.clear()
-        await fill(apps[0], "acme", 100)
         await until(lambda: deployment.running["tenant acme"] == 7)
         assert all(deployment.running[f"process {name}"] for name in ("one", "two", "three"))
-        await until(lambda: sorted(each.portions.parts.get(of_tenant("acme"), 0) for each in running) == [2, 2, 3])
         report = running[0].operations.tenants.report("acme")
         assert report.slots == Part(running[0].portions.parts[of_tenant("acme")], 7)
         assert report.standings[0].deployment_cap is None, "this cap is not within one service"
         deployment.gate.set()
         await running[0].wait_idle("work")
-    assert deployment.by.total() == 100
+    assert deployment.by.total() == 400
 
 
 @pytest.mark.parametrize("limits", [{"slots": 6}, {"service": "work", "slots": 6}])
@@ -167,9 +167,9 @@ async def test_an_explanation_names_this_processs_part(deployment: Deployment, d
     for app in apps:
         app.tenant("acme", service="work", slots=4)
     async with members(database, *apps) as running:
-        deployment.gate.clear()
-        ids = [await apps[0].enqueue("work", Job(), tenant="acme") for _ in range(30)]
+        ids = [await apps[0].enqueue("work", Job(0.05), tenant="acme") for _ in range(200)]
         await until(lambda: all(set(each.portions.parts.values()) == {2} for each in running))
+        deployment.gate.clear()
         await until(lambda: deployment.running["tenant acme"] == 4)
         own = running[0].backlog
         waiting = [one for one in ids if shard_of("acme", None, own.count, one) in own.shards][-1]

@@ -104,14 +104,15 @@ class World:
         lower = {limit: min(self.part(member, limit), after[limit]) for limit in LIMITS}
         self.parts[member] = (min(shards, made.statement.shards), lower)
 
-    def finish(self, member: UUID) -> None:
-        """State, if nobody has since the reading, and use what was stated."""
+    def finish(self, member: UUID, *, learns: bool = True) -> None:
+        """State, if nobody has since the reading, and use what was stated, unless the answer is lost."""
         if member in self.under_way:
             version, made = self.under_way.pop(member)
             if version == self.version and member in self.owned:
                 self.version += 1
                 self.stated[member] = made.statement
-                self.parts[member] = (made.statement.shards, dict(made.parts))
+                if learns:
+                    self.parts[member] = (made.statement.shards, dict(made.parts))
 
     def exchange(self) -> None:
         self.now += 0.25
@@ -158,7 +159,7 @@ class World:
 places = st.integers(0, 4)
 steps = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["begin", "finish", "exchange", "end"]), places, places, counts),
+        st.tuples(st.sampled_from(["begin", "finish", "lose", "exchange", "end"]), places, places, counts),
         st.tuples(st.sampled_from(["want", "rest"]), places, st.integers(0, 3), st.integers(0, 30)),
         st.tuples(st.sampled_from(["move", "die"]), places, places, st.integers(0, 64)),
     ),
@@ -179,6 +180,8 @@ def run(world: World, script: list[tuple[Any, ...]]) -> None:
             world.resting ^= {(member, LIMITS[second % len(LIMITS)])}
         elif step == "exchange":
             world.exchange()
+        elif step == "lose":
+            world.finish(member, learns=False)
         elif step in {"begin", "finish"}:
             getattr(world, step)(member)
         elif step == "move":
