@@ -85,6 +85,11 @@ class ClassedShare(ClassedTerms[E]):
         self._took(work_class, chunk)
         return chunk
 
+    def next_tag(self) -> float | None:
+        fitting = (number for number in range(len(WORK_CLASSES)) if self._slots.may_fill(number))
+        tags = ((number, self._shares[number].next_tag()) for number in fitting)
+        return min((self._clocks.place(number, tag) for number, tag in tags if tag is not None), default=None)
+
     def complete(self, taken: Taken[E], run_seconds: float) -> None:
         work_class, charge = self.out_as(taken), taken.charge
         share = self._shares[work_class]

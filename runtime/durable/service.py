@@ -249,13 +249,14 @@ class Service:
             return
         self._pumping = True
         take_chunk, chunk_size, new_run = self._fair.take_chunk, self.definition.chunk_size, self._new_run
-        slots = self.slots
+        slots, next_tag = self.slots, self._fair.next_tag
         breakers, away = self.breakers, self.callouts.away
         try:
-            while slots.room > 0 and not self.journal.saturated and (slots.pool is None or slots.in_turn()):
+            while slots.room > 0 and not self.journal.saturated:
+                if slots.pool is not None and not slots.in_turn(wanted=next_tag() is not None):
+                    break
                 chunk = take_chunk(chunk_size)
                 if not chunk:
-                    slots.decline()
                     break
                 if away and chunk[0].entry.seq in away:
                     self.callouts.seat(chunk[0])

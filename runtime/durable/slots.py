@@ -115,8 +115,14 @@ class Slots:
         """Whether the process has room, kept for other classes of services."""
         return self.pool is not None and self.pool_is_full and self.pool.filled + self._cost <= self.pool.cap
 
-    def in_turn(self) -> bool:
-        """Whether the pool has room for one more. If not, the service is woken when it has."""
+    def in_turn(self, *, wanted: bool = True) -> bool:
+        """Whether the pool has room for one more that is `wanted`. If not, the service is woken when it has.
+
+        A service that wants none stands in nobody's way.
+        """
+        if not wanted:
+            self.decline()
+            return False
         return self.pool is None or self.pool.has_room(self._wake, self._cost, self._work_class)
 
     def decline(self) -> None:

@@ -20,6 +20,7 @@ from runtime.core.class_slots import ClassStanding
 from runtime.core.policy import Policy, Scope
 from runtime.core.work_classes import WorkClass
 from runtime.errors import InvalidInputError
+from sagas import Flow, Sagas
 from tests.apps import run, url_of
 from tests.postgres import Server
 
@@ -96,6 +97,18 @@ class Worker(Actor):
         Worker.most = max(Worker.most, Worker.running)
         await Worker.gate.wait()
         Worker.running -= 1
+
+
+class Sum(msgspec.Struct):
+    n: int
+    text: str = ""
+
+
+class Adder(Actor):
+    async def add(self, sum_: Sum) -> int:
+        if sum_.text:
+            await Worker.gate.wait()
+        return sum_.n + 1
 
 
 @pytest.fixture(autouse=True)
@@ -315,3 +328,18 @@ class TestOrder:
             assert filled(running) == {}
             await finish(running)
         assert Worker.done == ["detour"] * 12
+
+    async def test_small_steps_of_sagas_go_on_while_large_work_holds_its_part(self, database: Server) -> None:
+        app = App("classes")
+        app.service("add", Adder, slots=4, classes=BY_SIZE)
+        sagas = Sagas(app)
+        flow = Flow("two").step("a", "add", "{n: input}", output="a").step("b", "add", "{n: a}", output="b")
+        sagas.register(flow.definition(result="b"), input=int)
+        async with run(app, database) as running:
+            large = [Enqueue(message=Sum(1, LARGE), tenant="acme") for _ in range(10)]
+            await app.enqueue_many("add", large)
+            async with asyncio.timeout(SOON):
+                done = await sagas.wait(await sagas.start("two", 5, tenant="acme"))
+            assert (done.status, done.result) == ("completed", 7)
+            Worker.gate.set()
+            await running.wait_idle("add")

@@ -123,6 +123,7 @@ class ClassedMachine(RuleBasedStateMachine):
             return
         runnable = self.runnable()
         held = {(taken.tenant, taken.key) for taken in self.out if taken.key is not None}
+        assert (self.share.next_tag() is not None) == bool(runnable)
         chunk = self.share.take_chunk(limit)
         assert bool(chunk) == bool(runnable), "a slot stays empty, or is filled that must not be"
         if not chunk:
