@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+from asyncio.subprocess import PIPE, Process
 
-import msgspec
-
-from actors import Actor
 from bench.case import Measurement
-from bench.durable import CHUNK, TENANTS, database, measurement, running
+from bench.durable import CHUNK, database, measurement, running
 from bench.loops import loop_name, run_on
 from bench.peers import measure_dbos
-from runtime import App, Running
-from sagas import Flow, SagaFilter, Sagas
+from bench.sagas_load import make_app, require_ended, run_sagas
 
 QUESTION = "How many sagas of three steps a second are run to a recorded end, beside DBOS?"
 
-SERVICE = "nothing"
-STARTERS = 200
-"""Tasks that start sagas."""
-
-
-class Nothing(msgspec.Struct, frozen=True):
-    number: int
-
-
-class Idler(Actor):
-    """Does nothing, and says so."""
-
-    async def work(self, message: Nothing) -> int:
-        return message.number
+PROCESSES = 2
 
 
 def measure(quick: bool) -> Measurement:  # noqa: FBT001 # the signature of every case
@@ -38,10 +23,10 @@ def measure(quick: bool) -> Measurement:  # noqa: FBT001 # the signature of ever
 
 
 async def _measure(count: int, *, quick: bool) -> Measurement:
-    rate = await _rate(count)
+    rate, rate_of_two = await _rate(count), await _rate_of_processes(count)
     async with database() as url:
         peer = await measure_dbos(url, quick=quick)
-    metrics = {"rate": (rate, "sagas/s")}
+    metrics = {"rate": (rate, "sagas/s"), "rate_of_two": (rate_of_two, "sagas/s")}
     note = "skipped: dbos is not installed"
     if peer is not None:
         note = "dbos"
@@ -50,39 +35,39 @@ async def _measure(count: int, *, quick: bool) -> Measurement:
 
 
 async def _rate(count: int) -> float:
-    app = App("bench")
-    app.service(SERVICE, Idler, chunk_size=CHUNK)
-    sagas = Sagas(app)
-    sagas.register(three_steps().definition(result="c"))
+    app, sagas = make_app()
     async with database() as url, running(app, url) as started:
         began = time.perf_counter()
-        numbers = iter(range(count))
-
-        async def start() -> None:
-            for number in numbers:
-                await sagas.start("three", {"n": number}, tenant=TENANTS[number % len(TENANTS)])
-
-        await asyncio.gather(*(start() for _ in range(STARTERS)))
-        await wait_idle(started)
+        await run_sagas(sagas, started, count)
         rate = count / (time.perf_counter() - began)
-        assert await sagas.list(SagaFilter(status="running")) == []
+        await require_ended(sagas)
     return rate
 
 
-def three_steps() -> Flow:
-    """Each step is told what the one before it answered."""
-    return (
-        Flow("three")
-        .step("a", SERVICE, "{number: input.n}", output="a")
-        .step("b", SERVICE, "{number: a}", output="b")
-        .step("c", SERVICE, "{number: b}", output="c")
-    )
+async def _rate_of_processes(count: int) -> float:
+    """The same of several processes on one database, each of which starts its part."""
+    async with database() as url:
+        command = [sys.executable, "-P", "-m", "bench.sagas_child", url, str(count), str(PROCESSES)]
+        children = [await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE) for _ in range(PROCESSES)]
+        await _wait(children, "ready")
+        began = time.perf_counter()
+        _go_on(children)
+        await _wait(children, "done")
+        rate = count / (time.perf_counter() - began)
+        _go_on(children)
+        assert not any([await child.wait() for child in children]), "a process failed; see its output above"
+    return rate
 
 
-async def wait_idle(started: Running) -> None:
-    """Return when neither the sagas nor their steps have anything left to do."""
-    last_seq = -1
-    while last_seq != started.last_seq:
-        last_seq = started.last_seq
-        await started.wait_idle("sagas")
-        await started.wait_idle(SERVICE)
+async def _wait(children: list[Process], word: str) -> None:
+    """Return when each of them has said a word."""
+    for child in children:
+        assert child.stdout is not None
+        line = (await child.stdout.readline()).decode().strip()
+        assert line == word, f"a process said {line!r} instead of {word!r}"
+
+
+def _go_on(children: list[Process]) -> None:
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(b"\n")
