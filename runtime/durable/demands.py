@@ -128,10 +128,10 @@ class Demands:
             for each in self._services.values()
         )
 
-    def _measure_rate(self, limit: Limit) -> Demand | None:
+    def _measure_rate(self, limit: Limit) -> Demand:
         bucket = self._limits.buckets.get(limit.scope)
         if bucket is None:
-            return None
+            return Demand(RATE_UNITS, 0, LEAST_RATE)
         now = self._clock.monotonic()
         rate, _ = bucket.whole
         average = self._asked_of(limit, bucket, 0.0, now).observe(now)

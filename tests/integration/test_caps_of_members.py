@@ -305,6 +305,21 @@ async def test_a_process_that_is_alone_states_once_that_all_is_its_own(
         assert await admin.fetchval("SELECT version FROM postroom.portion_version") == 1
 
 
+async def test_a_rate_that_one_process_alone_was_ever_asked_goes_there(
+    deployment: Deployment, database: Server
+) -> None:
+    apps = [deployment.app(name) for name in ("one", "two")]
+    for app in apps:
+        app.limits("work", rate=40.0, burst=8)
+    async with members(database, *apps) as [running, _]:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while running.portions.rate_part(Scope("work")) < 0.9:
+                with contextlib.suppress(LimitError):
+                    await apps[0].enqueue("work", Job(), tenant="acme")
+                await asyncio.sleep(0.005)
+        await running.wait_idle("work")
+
+
 async def test_a_rate_holds_over_processes_and_goes_to_where_it_is_asked(
     deployment: Deployment, database: Server
 ) -> None:
