@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from actors.message import message_name
 from runtime import Running, ServiceDefinition
 from runtime.errors import InvalidInputError, NotFoundError
 from runtime.store.records import StateFilter
-from sagas.checking import Advertised, Known, check
+from sagas.checking import Advertised, Checked, Known, check
 from sagas.code import Saga
 from sagas.code_plan import CodePlan
 from sagas.definition import Definition, decode, encode
@@ -83,13 +84,16 @@ class Catalog:
         """Make a definition ready to run in this app. Raises DefinitionError."""
         plan = Plan(decode(encode(definition)))  # as it will be read again, its fields of the types they should be
         self._require_no_circle(plan)
-        services = {name: advertised(service) for name, service in self._services.items()}
-        found = check(plan, input_type, services, self._known)
+        found = self._check(plan, input_type)
         plan.types.update(found.data)
         pivots = {name for name, known in self._known.items() if known.has_pivot}
         has_pivot = plan.has_pivot or bool(plan.sagas & pivots)
         self._known[definition.name] = Known(input_type, found.result, has_pivot, plan.sagas)
         return plan
+
+    def _check(self, plan: Plan, input_type: Any) -> Checked:
+        services = {name: advertised(service) for name, service in self._services.items()}
+        return check(plan, input_type, services, self._known)
 
     async def with_inner(self, name: str) -> list[Definition]:
         """A saga's current version and those of the sagas inside it, the inner ones first. Raises NotFoundError."""
@@ -200,7 +204,14 @@ class Catalog:
         if plan is None and name in self._codes:
             raise NotFoundError(f"the saga {name} has no version {version} in this app's code")
         if plan is None:
-            plan = self._plans[name, version] = Plan((await self.version(name, version)).definition)
+            plan = self._plans[name, version] = self._ready((await self.version(name, version)).definition)
+        return plan
+
+    def _ready(self, definition: Definition) -> Plan:
+        """A version that the code no longer has. Its types are those that it would have today, if it still fits."""
+        plan = Plan(definition)
+        with suppress(DefinitionError):
+            plan.types.update(self._check(plan, self._inputs.get(definition.name, Any)).data)
         return plan
 
     def require_input(self, name: str, given: Any) -> None:

@@ -90,6 +90,10 @@ class CodePlan(Plan):
         record = run.instance.calls[planned.id]
         record.state, record.output, record.at = "done", value, run.now
 
+    def output_type(self, run: Run, planned: PlanNode) -> Any:
+        script, _ = drive(self.kind, run.instance)
+        return script.calls[planned.id].returns if planned.id < len(script.calls) else Any
+
     def catches(self, run: Run, planned: PlanNode, error: str) -> bool:
         """A step that has failed for good is for the code to decide about."""
         record = run.instance.calls[planned.id]

@@ -113,6 +113,10 @@ class Plan:
         else:
             run.instance.data[output] = value
 
+    def output_type(self, run: Run, planned: PlanNode) -> Any:  # noqa: ARG002 # see `sagas.code_plan`
+        """The type of what a step or saga answers, as far as it is known."""
+        return Any if planned.loops else self.types.get(planned.node.output, Any)
+
     def catches(self, run: Run, planned: PlanNode, error: str) -> bool:  # noqa: ARG002 # see `sagas.code_plan`
         """Whether it is for the saga's code to say what a failure leads to."""
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -114,9 +115,12 @@ def _retry(run: Run, event: Retried) -> None:
 def _skip(run: Run, event: Skipped) -> Iterable[Event]:
     _require_going(run)
     _parked(run, event.place)
-    planned = run.plan[run.instance.activities[event.place].node]
+    activity = run.instance.activities[event.place]
+    planned = run.plan[activity.node]
     if not isinstance(planned.node, Step | SubSaga):
         raise RefusedError(f"{event.place} is no step; repair the data that it reads and retry")
+    if not activity.undo:
+        _require_fits(f"the output of {event.place}", event.output, run.plan.output_type(run, planned))
     run.note("skipped", event.place, f"by {event.by}")
     return [Done(event.place, event.output)]
 
@@ -129,12 +133,16 @@ def _repair(run: Run, event: Repaired) -> None:
         if name not in run.plan.types:
             known = ", ".join(sorted(run.plan.types))
             raise RefusedError(f"{name!r} is no name in the data of {run.instance.saga}; there are: {known}")
-        try:
-            msgspec.convert(value, run.plan.types[name])
-        except msgspec.ValidationError as error:
-            raise RefusedError(f"{name}: {error}") from None
+        _require_fits(name, value, run.plan.types[name])
     run.instance.data.update(event.data)
     run.note("repaired", "", f"by {event.by}: {', '.join(sorted(event.data))}")
+
+
+def _require_fits(what: str, value: Any, kind: Any) -> None:
+    try:
+        msgspec.convert(value, kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise RefusedError(f"{what}: {error}") from None
 
 
 def _undo_ended(run: Run, event: Undone) -> None:

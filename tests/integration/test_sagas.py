@@ -226,6 +226,11 @@ async def test_running_sagas_finish_on_their_version_and_new_ones_take_the_new_o
     async with run(app, database) as running:
         new = await sagas.start("f", tenant="t")
         await until(sagas, new, "waiting")
+        await sagas.suspend(old[0], by="ann")
+        await until(sagas, old[0], "suspended")
+        with pytest.raises(ConflictError, match="x: Expected `int`, got `str`"):
+            await sagas.repair(old[0], {"x": "ten"}, by="ann")
+        await sagas.resume(old[0], by="ann")
         await asyncio.gather(*(sagas.signal(instance, "go") for instance in (*old, new)))
         for service in ("sagas", "work", "sagas"):
             await running.wait_idle(service)

@@ -10,8 +10,8 @@ import pytest
 
 from sagas.code import Call, Revoke, Saga, StepFailedError
 from sagas.code_plan import CodePlan
-from sagas.errors import DefinitionError
-from sagas.machine import Cancelled, Instance, Repaired, Retried, Send, Signalled, Suspended
+from sagas.errors import DefinitionError, RefusedError
+from sagas.machine import Cancelled, Instance, Repaired, Retried, Send, Signalled, Skipped, Suspended
 from tests.unit.sagas.scene import Scene
 
 
@@ -277,6 +277,21 @@ def test_it_is_cancelled_suspended_and_repaired_like_any_other() -> None:
     for place in ("reserve:undo", "charge:undo"):
         one.done(place)
     assert one.status == "cancelled"
+
+
+def test_a_step_is_not_taken_for_done_with_what_the_code_does_not_expect() -> None:
+    class Parking(Saga):
+        on_failure = "park"
+
+        async def run(self, _given: Any) -> int:
+            return await self.step("a", "s", {}, returns=int)
+
+    one = scene(Parking)
+    one.failed("a")
+    with pytest.raises(RefusedError, match="the output of a: Expected `int`, got `null`"):
+        one.happen(Skipped(by="ann", place="a"))
+    one.happen(Skipped(by="ann", place="a", output=5))
+    assert one.instance.result == 5
 
 
 def test_a_result_that_is_no_json_is_parked_and_taken_when_the_code_is_mended() -> None:

@@ -77,6 +77,15 @@ def test_a_parked_step_is_taken_for_done_by_hand() -> None:
     assert (scene.instance.data["x"], scene.sent) == (5, ["a", "b"])
 
 
+def test_a_parked_step_is_not_taken_for_done_with_what_its_service_would_not_answer() -> None:
+    scene = Scene(flow().definition(on_failure="park"))
+    scene.plan.types["x"] = int
+    scene.failed("a")
+    with pytest.raises(RefusedError, match="the output of a: Expected `int`, got `str`"):
+        scene.happen(Skipped(by="ann", place="a", output="five"))
+    assert (scene.status, scene.sent) == ("parked", ["a"])
+
+
 def ended() -> Scene:
     return Scene(Flow("f").wait_signal("w", "go", timeout_seconds=1).definition())
 
