@@ -15,8 +15,10 @@ from runtime.core.schedule import RUN_ID, Overlap, Schedule
 from runtime.errors import ConflictError, InvalidInputError, NotFoundError
 from runtime.http.route import Route
 from runtime.operations import MAX_PAGE
+from runtime.store.audit import AuditEntry
 from runtime.store.records import StateFilter, StoredState
 from runtime.store.schedules import StoredSchedule
+from sagas.audit import entries
 from sagas.catalog import Catalog
 from sagas.code import Saga
 from sagas.coordinator import SAGAS, Coordinator, SagaState, label_of
@@ -245,6 +247,8 @@ class Sagas:
     async def ask(self, instance: str, event: Event, *, tenant: str | None = None, by: str) -> Instance:
         """Have something happen to a saga, and return it as it stood. It is on disk, and carried out in its turn.
 
+        A person's act is noted in the audit before it is accepted, so that none goes unnoted.
+
         Raises:
             NotFoundError: there is no such saga.
             ConflictError: its state does not allow it now; the message says why. A saga that changes before its turn
@@ -259,6 +263,7 @@ class Sagas:
         except RefusedError as error:
             raise ConflictError(str(error)) from None
         happened = running.admission.event(SAGAS, Happened(event), tenant=found.tenant, key=found.id, by=by)
+        await self._note(entries(event, found, by=by, at=running.clock.now()))
         await running.append([happened])
         return found
 
@@ -299,6 +304,10 @@ class Sagas:
         """Have new instances start with another version; return when they do. Raises NotFoundError."""
         running = self._require_running()
         number = (await self._catalog.version(saga, version)).number
+        detail = f"version {number}"
+        await self._note(
+            [AuditEntry(action="revert_saga", by=by, at=running.clock.now(), target=f"saga {saga}", detail=detail)]
+        )
         await running.append([running.admission.event(LIBRARY, Revert(number, by), tenant=SYSTEM, key=saga, by=by)])
         await self._catalog.wait_shelf(saga, lambda shelf: shelf.current == number)
 
@@ -308,6 +317,10 @@ class Sagas:
         given = _json_of("input", given)
         self._catalog.require_input(saga, given)
         return given
+
+    async def _note(self, noted: Sequence[AuditEntry]) -> None:
+        if noted:
+            await self._require_running().store.audit.note(noted)
 
     async def _find(self, instance: str, tenant: str | None) -> Instance:
         found = await self._require_running().store.states_of_key(SAGAS, instance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from runtime.views import Time, utc
 from sagas.definition import Definition
 from sagas.library import Shelf, Version
-from sagas.machine import Activity, Instance, Status
+from sagas.machine import Activity, Instance, Signalled, Status
 from sagas.plan import UNDO, Plan
 
 
@@ -125,6 +126,13 @@ def page_of(instances: list[Instance], limit: int) -> SagaPage:
     return SagaPage(rows, rows[-1].id if len(rows) == limit else None)
 
 
+def _signals_kept(instance: Instance) -> dict[str, int]:
+    """How many of each are not taken yet, those included that came while it is suspended."""
+    kept = Counter({name: len(payloads) for name, payloads in instance.signals.items()})
+    kept.update(event.signal for event in instance.held if isinstance(event, Signalled))
+    return dict(kept)
+
+
 def saga_json(instance: Instance, plan: Plan) -> SagaJson:
     plan = plan.bound(instance)
     undoables = [plan[each.node].place(each.rounds) + UNDO for each in reversed(instance.undoables)]
@@ -144,7 +152,7 @@ def saga_json(instance: Instance, plan: Plan) -> SagaJson:
         data={name: value for name, value in instance.data.items() if name != "saga"},
         at_work=[_place(place, activity) for place, activity in instance.activities.items()],
         to_undo=undoables if not instance.ended else [],
-        signals_kept={signal: len(payloads) for signal, payloads in instance.signals.items()},
+        signals_kept=_signals_kept(instance),
         history=[EntryJson(utc(each.at), each.what, each.place, each.detail) for each in instance.history],
         history_forgotten=instance.forgotten,
     )

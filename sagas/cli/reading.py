@@ -142,6 +142,8 @@ def describe(saga: SagaJson) -> None:
         click.echo(f"inside   {printable(saga.parent)}")
     for name, value in saga.data.items():
         click.echo(f"data     {printable(name)} = {printable(msgspec.json.encode(value).decode())}")
+    for name, count in saga.signals_kept.items():
+        click.echo(f"kept     {count} of the signal {printable(name)}")
     if saga.result is not None:
         click.echo(f"result   {printable(msgspec.json.encode(saga.result).decode())}")
     if saga.at_work:

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from runtime.cli import main
 from runtime.cli.root import PLUGINS
+from runtime.store.audit import AuditFilter
 from runtime.store.schedules import ScheduleFilter
 from sagas.cli.group import COMMANDS
 from sagas.examples import order
@@ -92,8 +93,14 @@ async def test_a_saga_is_scheduled_and_what_cannot_start_is_refused(database: Se
         assert "cron: '@dayly' is none" in await refusal("schedule", "acme", "x", "order", SMALL, "--cron", "@dayly")
 
 
+async def shown(instance: str, line: str) -> None:
+    """Look at a saga until a line is there."""
+    while line not in (await postroom("show", instance)).stdout:  # noqa: ASYNC110 # it is asked
+        await asyncio.sleep(0)
+
+
 async def test_people_signal_suspend_resume_repair_and_cancel(database: Server) -> None:
-    async with run(order.app, database, http="127.0.0.1:0"):
+    async with run(order.app, database, http="127.0.0.1:0") as running:
         for instance in ("L-1", "L-2"):
             await answer("start", "order", LARGE.replace("L-1", instance), "--tenant", "t", "--id", instance)
             waiting = await status(instance, "waiting")
@@ -103,12 +110,21 @@ async def test_people_signal_suspend_resume_repair_and_cancel(database: Server) 
         moved = LARGE.replace("here", "there")
         await answer("repair", "L-1", "--set", f"input={moved}", "--by", "ann")
         await answer("signal", "L-1", "approve")
+        await shown("L-1", "kept     1 of the signal approve\n")
         await answer("resume", "L-1")
         done = await status("L-1", "completed")
         assert done["result"]["parcel"] == "on its way to there"
         assert "by ann: input" in [entry["detail"] for entry in done["history"]]
         await answer("cancel", "L-2", "--reason", "too dear")
         assert (await status("L-2", "cancelled"))["cause"] == "too dear"
+        lines = await running.operations.audit.lines(AuditFilter())
+    assert [(line.action, line.target, line.detail) for line in reversed(lines)] == [
+        ("suspend_saga", "t/L-1", None),
+        ("repair_saga", "t/L-1", "input"),
+        ("resume_saga", "t/L-1", None),
+        ("cancel_saga", "t/L-2", "too dear"),
+    ]
+    assert lines[2].by == "ann"
 
 
 async def test_a_parked_step_is_retried_or_skipped(database: Server) -> None:
