@@ -132,7 +132,8 @@ class Catalog:
         try:
             return self.check(definition, self._inputs.get(definition.name, Any))
         except DefinitionError as error:
-            raise DefinitionError(f"{definition.name}/{error.step}", error.field, error.problem) from None
+            step = f"{definition.name}/{error.step}" if error.step else definition.name
+            raise DefinitionError(step, error.field, error.problem) from None
 
     async def started(self, running: Running) -> None:
         """Publish what the code has that was not published yet, and learn of what was."""

@@ -11,13 +11,13 @@ import msgspec
 from runtime.errors import InvalidInputError
 
 
-def raw_json(text: bytes) -> msgspec.Raw:
-    """Check that bytes are JSON in UTF-8, and keep them as they are. Raises InvalidInputError."""
+def raw_json(text: bytes, field: str = "payload") -> msgspec.Raw:
+    """Check that bytes are JSON in UTF-8, and keep them as they are. Raises InvalidInputError, naming the field."""
     try:
         text.decode()
         msgspec.json.decode(text)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
-        raise InvalidInputError("payload", f"is not JSON: {error}") from None
+        raise InvalidInputError(field, f"is not JSON: {error}") from None
     return msgspec.Raw(text)
 
 

@@ -59,7 +59,7 @@ def import_sagas(
 
     A saga that is another here becomes a new version; those that run finish on theirs.
     """
-    document = bytes(raw_json(file.read()))
+    document = bytes(raw_json(file.read(), "container"))
     imported = SagaClient(url_of(app, url)).take_in(document, by=by, apply=yes, edited=edited)
     if as_json:
         print_json(imported)

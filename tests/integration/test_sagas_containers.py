@@ -148,6 +148,8 @@ def edit(document: Any, what: str) -> None:
             nodes[0]["input"] = "{id: input.id}"
         case "a broken expression":
             nodes[1]["cases"][0]["when"] = "saved."
+        case "a result of nothing":
+            document["sagas"][0]["result"] = "{got: nothing}"
         case "a service that is not there":
             document["services"]["shop"] = {"messages": []}
         case "a message that is not taken":
@@ -164,6 +166,7 @@ def edit(document: Any, what: str) -> None:
         ("an unknown service", "container.order/save.service: no service is named 'shop'"),
         ("a wrong mapping", "container.order/save.input.sku: is required by Save"),
         ("a broken expression", "container.order/large.cases[0].when: Expecting"),
+        ("a result of nothing", "container.order.result: an object has no field 'nothing'"),
         ("a service that is not there", "container.services.shop: is a service that this app does not have"),
         ("a message that is not taken", "container.services.bank: does not take Pay in this app"),
         ("a limit out of range", "container.limits[0].settings.slots: must be between 1 and"),
@@ -191,6 +194,12 @@ async def test_a_container_edited_into_nonsense_is_refused_with_the_place(
         assert result.exit_code == 1
         assert told in result.stderr
         assert len((await order.sagas.catalog.shelf("order")).versions) == 1
+
+
+async def test_a_container_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cut.json").write_text('{"format": ')
+    result = await postroom("import", str(tmp_path / "cut.json"))
+    assert result.stderr == "postroom: error: container: is not JSON: Input data was truncated\n"
 
 
 async def test_an_edited_container_becomes_a_new_version_where_that_is_meant(database: Server, tmp_path: Path) -> None:
