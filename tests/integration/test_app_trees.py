@@ -123,7 +123,7 @@ async def test_http_shows_the_tree_with_the_reasons_of_the_last_exits(database: 
         async with aiohttp.ClientSession() as session, session.get(f"{running.url}/v1/tree") as response:
             root: Any = await response.json()
     names = [child["name"] for child in root["children"]]
-    assert names[names.index("pipeline") :] == ["pipeline", "services", "members", "moves", "http"]
+    assert names[names.index("pipeline") :] == ["pipeline", "services", "schedules", "members", "moves", "http"]
     tree = root["children"][names.index("pipeline")]
     assert (tree["kind"], tree["strategy"], tree["state"]) == ("supervisor", "rest_for_one", "running")
     parser, sessions = tree["children"]
