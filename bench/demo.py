@@ -34,7 +34,7 @@ from runtime.settings import DEFAULT_DATA_DIR, DEFAULT_HTTP
 MONTH = Path(str(files("bench").joinpath("data", "flights-2013-01.csv.gz")))
 ANY_PORT = "127.0.0.1:0"
 PROGRAM = "postroom"
-PACED_CHUNK_SIZE = 5
+PACED_CHUNK_SIZE = 2
 """A quiet airline waits for transactions of others, so they are short where waits are looked at."""
 PROGRESS_SECONDS = 0.25
 
