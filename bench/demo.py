@@ -98,7 +98,7 @@ def demo(
     A flight that never arrived raises in its handler, is tried three times and becomes a dead letter. Killed in the
     middle, the same command takes the replay up again. The exit code is 1 if any event is lost.
 
-    With --speed, transactions are of 5 events instead of 100, and the last line says how long the five smallest
+    With --speed, transactions are of 2 events instead of 100, and the last line says how long the five smallest
     airlines waited while the largest one had a backlog.
     """
     if speed is not None:
