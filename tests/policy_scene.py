@@ -33,6 +33,10 @@ class Worker(Actor):
         Worker.running -= 1
 
 
+def start_anew() -> None:
+    Worker.gate, Worker.started, Worker.running, Worker.most = asyncio.Event(), [], 0, 0
+
+
 def app_of(*services: str, **settings: Any) -> App:
     app = App("policies")
     for service in services or ("work",):

@@ -13,7 +13,7 @@ from runtime.core.policy import Policy, Scope
 from runtime.errors import ClosedError, InvalidInputError, LimitError
 from runtime.store.policies import PolicyChange
 from tests.apps import run, url_of
-from tests.policy_scene import Job, Worker, app_of, fill, finish, set_policy, slots
+from tests.policy_scene import Job, Worker, app_of, fill, finish, set_policy, slots, start_anew
 from tests.postgres import Server
 
 ACME, BEE = Scope(None, "acme"), Scope(None, "bee")
@@ -21,7 +21,7 @@ ACME, BEE = Scope(None, "acme"), Scope(None, "bee")
 
 @pytest.fixture(autouse=True)
 async def fresh() -> None:
-    Worker.gate, Worker.started, Worker.running, Worker.most = asyncio.Event(), [], 0, 0
+    start_anew()
 
 
 class TestCaps:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from actors import SpecError
@@ -12,13 +10,13 @@ from runtime.core.fair_usage import Tiers
 from runtime.core.profile import SchedulingProfile
 from runtime.errors import LimitError
 from tests.apps import run
-from tests.policy_scene import Job, Worker, app_of, fill, finish, slots
+from tests.policy_scene import Job, Worker, app_of, fill, finish, slots, start_anew
 from tests.postgres import Server
 
 
 @pytest.fixture(autouse=True)
 async def fresh() -> None:
-    Worker.gate, Worker.started, Worker.running, Worker.most = asyncio.Event(), [], 0, 0
+    start_anew()
 
 
 class TestProfiles:

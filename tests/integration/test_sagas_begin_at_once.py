@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from actors import Actor, current_event
-from runtime import App, Running
 from runtime.core.policy import Policy, Scope
 from runtime.errors import LimitError
-from sagas import Flow, SagaFilter, Sagas
+from sagas import SagaFilter
 from tests.apps import run
 from tests.postgres import Server
-
-EVENTS = "SELECT service, count(*) AS n FROM postroom.event WHERE service IN ('sagas', 'work') GROUP BY service"
-
-
-class Go(msgspec.Struct):
-    n: int
-
-
-class Worker(Actor):
-    async def go(self, go: Go) -> int:
-        event = current_event()
-        assert event is not None
-        return go.n + 1
-
-
-def two_steps() -> tuple[App, Sagas]:
-    app = App("test")
-    app.service("work", Worker)
-    sagas = Sagas(app)
-    flow = Flow("two").step("a", "work", "{n: input}", output="a").step("b", "work", "{n: a}", output="b")
-    sagas.register(flow.definition(result="b"), input=int)
-    return app, sagas
-
-
-async def counts(running: Running) -> dict[str, int]:
-    return {row["service"]: row["n"] for row in await running.database.fetch(EVENTS)}
+from tests.two_steps import counts, two_steps
 
 
 async def test_a_saga_without_an_id_of_its_own_begins_in_the_commit_that_starts_it(database: Server) -> None:

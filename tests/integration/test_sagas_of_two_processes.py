@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
-from actors import Actor
-from runtime import App, Running
+from runtime import Running
 from runtime.core.lease import DEFAULT_SHARDS, NO_EVENT, shard_of
-from sagas import Flow, Sagas
 from tests.apps import run
 from tests.postgres import Server
+from tests.two_steps import counts, two_steps
 
 STEPS = """
 SELECT shard, convert_from(headers, 'UTF8')::json -> 'finalizer' ->> 'key' AS saga
 FROM postroom.event_log e JOIN postroom.queue q ON q.id = e.queue WHERE q.service = 'work'
 """
-COUNTS = "SELECT service, count(*) AS n FROM postroom.event WHERE service IN ('sagas', 'work') GROUP BY service"
-
-
-class Go(msgspec.Struct):
-    n: int
-
-
-class Worker(Actor):
-    async def go(self, go: Go) -> int:
-        return go.n + 1
-
-
-def make_app() -> tuple[App, Sagas]:
-    app = App("test")
-    app.service("work", Worker)
-    sagas = Sagas(app)
-    flow = Flow("two").step("a", "work", "{n: input}", output="a").step("b", "work", "{n: a}", output="b")
-    sagas.register(flow.definition(result="b"), input=int)
-    return app, sagas
 
 
 async def share_evenly(first: Running, second: Running) -> None:
@@ -46,7 +24,7 @@ async def share_evenly(first: Running, second: Running) -> None:
 
 
 async def test_a_step_without_a_key_runs_where_its_saga_is_so_that_its_end_needs_no_event(database: Server) -> None:
-    (one, sagas), (two, _) = make_app(), make_app()
+    (one, sagas), (two, _) = two_steps(), two_steps()
     async with run(one, database, pulse_seconds=0.05) as first, run(two, database, pulse_seconds=0.05) as second:
         await share_evenly(first, second)
         ids = [await sagas.start("two", n, tenant="acme", id=f"saga-{n}") for n in range(20)]
@@ -55,5 +33,4 @@ async def test_a_step_without_a_key_runs_where_its_saga_is_so_that_its_end_needs
         assert [row["shard"] for row in steps] == [
             shard_of("acme", row["saga"], DEFAULT_SHARDS, NO_EVENT) for row in steps
         ]
-        counts = {row["service"]: row["n"] for row in await first.database.fetch(COUNTS)}
-        assert counts == {"sagas": 20, "work": 40}
+        assert await counts(first) == {"sagas": 20, "work": 40}
