@@ -37,7 +37,12 @@ class NotFoundError(RuntimeFaultError, LookupError):
 
 
 class ConflictError(RuntimeFaultError):
-    """The thing is in a state that does not allow what was asked."""
+    """The thing is in a state that does not allow what was asked. `field` is the part of the request that meets it."""
+
+    def __init__(self, problem: str, field: str | None = None) -> None:
+        super().__init__(problem if field is None else f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
 
 
 class JobFailedError(RuntimeFaultError):

@@ -37,6 +37,7 @@ from sagas.machine import (
 )
 from sagas.messages import Begin, Happened
 from sagas.plan import Plan
+from sagas.repetition import other_start
 
 SAGAS = "sagas"
 """The service's name."""
@@ -72,6 +73,7 @@ class Coordinator(Actor):
     def begin(self, message: Begin) -> Coroutine[Any, Any, None] | None:
         """Plain where the plan is at hand, so that a new saga can begin in the commit that starts it."""
         if self.state.instance is not None:
+            self._refuse_other(self.state.instance, message)
             return None
         version = message.version or self.catalog.current_at_hand(message.saga)
         plan = None if version is None else self.catalog.plan_at_hand(message.saga, version)
@@ -79,6 +81,12 @@ class Coordinator(Actor):
             return self._begin_later(message)
         self._begin(plan, version, message)
         return None
+
+    def _refuse_other(self, instance: Instance, message: Begin) -> None:
+        """Starts that come at once are all accepted, and the first decides."""
+        problem = other_start(instance, message.saga, message.version, message.input)
+        if problem is not None:
+            instance.note(self.ctx.clock.now(), "refused", "", f"another start by {message.by}: {problem}")
 
     async def _begin_later(self, message: Begin) -> None:
         try:

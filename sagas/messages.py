@@ -11,7 +11,7 @@ from sagas.machine import Event
 
 
 class Begin(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Start a saga under the key that this event is for; one that is there already is left alone.
+    """Start a saga under the key that this event is for; one that is there already goes on, and notes another start.
 
     `version` is that of the definition, None for the current one. `parent` is the id, place and send of the saga
     around it.

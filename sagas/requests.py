@@ -48,7 +48,7 @@ class VersionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StartBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A saga to start. With an `id` of the caller's own, sending it twice is harmless."""
+    """A saga to start. With an `id` of the caller's own, sending it twice is harmless, and another start is refused."""
 
     saga: str
     tenant: str

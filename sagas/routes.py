@@ -141,7 +141,7 @@ class SagaRoutes:
                 handle=self.start_saga,
                 answers={202: Started},
                 body=StartBody,
-                errors=(404, 413, 503),
+                errors=(404, 409, 413, 503),
             ),
             Route(
                 method="PUT",

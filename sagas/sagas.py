@@ -12,7 +12,7 @@ from actors import Metadata, RetryPolicy
 from actors.errors import SpecError
 from runtime import App, Running
 from runtime.core.schedule import RUN_ID, Overlap, Schedule
-from runtime.errors import ConflictError, InvalidInputError, NotFoundError
+from runtime.errors import ConflictError, InvalidInputError, NotFoundError, StoreUnavailableError
 from runtime.http.route import Route
 from runtime.operations import MAX_PAGE
 from runtime.store.audit import AuditEntry
@@ -40,6 +40,7 @@ from sagas.machine import (
     handle,
 )
 from sagas.messages import Begin, Happened, Revert
+from sagas.repetition import other_start
 from sagas.routes import SagaRoutes
 from sagas.scheduling import SagaScheduleBody, begin_by
 from sagas.transfer import Transfer
@@ -125,9 +126,13 @@ class Sagas:
     ) -> str:
         """Start a saga and return its id once that is on disk. Starting twice with one id is harmless.
 
+        Of several starts at the same moment with one id the first decides; a different one has its refusal in the
+        saga's history.
+
         Raises:
             NotFoundError: there is no such saga or version.
             InvalidInputError: the input does not fit, or tenant, id or `by` is no name.
+            ConflictError: another saga of the tenant has that id, or this one with another version or input.
         """
         running = self._require_running()
         if id is not None and len(id) > MAX_ID_CHARACTERS:
@@ -144,7 +149,7 @@ class Sagas:
         event = running.admission.event(SAGAS, message, tenant=tenant, key=instance, by=by, event_id=event_id)
         if id is None:
             await running.intake.append_first(event, message)
-        else:
+        elif not await self._is_repetition(message, tenant, id):
             await running.append([event])
         return instance
 
@@ -317,6 +322,20 @@ class Sagas:
         given = _json_of("input", given)
         self._catalog.require_input(saga, given)
         return given
+
+    async def _is_repetition(self, message: Begin, tenant: str, instance: str) -> bool:
+        """Whether a saga was started so before. Raises ConflictError for one that was started another way."""
+        try:
+            found = await self._require_running().store.states(SAGAS, [(tenant, instance)])
+        except StoreUnavailableError:
+            return False  # the start waits for the database, and the coordinator looks then
+        begun = _instance_of(found[0]) if found else None
+        if begun is None:
+            return False
+        problem = other_start(begun, message.saga, message.version, message.input)
+        if problem is not None:
+            raise ConflictError(problem, "id")
+        return True
 
     async def _note(self, noted: Sequence[AuditEntry]) -> None:
         if noted:

@@ -48,8 +48,7 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 30.0
 PLAIN_ERRORS: dict[str, type[PostroomError]] = {
-    kind.__name__: kind
-    for kind in (ClosedError, ConflictError, NotFoundError, StoreUnavailableError, UnknownServiceError)
+    kind.__name__: kind for kind in (ClosedError, NotFoundError, StoreUnavailableError, UnknownServiceError)
 }
 
 
@@ -251,6 +250,8 @@ def _error(detail: ErrorDetail) -> PostroomError:
             used=facts.used,
             retry_after_seconds=facts.retry_after_seconds,
         )
+    if detail.type == ConflictError.__name__:
+        return ConflictError(detail.message, detail.field)
     if detail.field is not None:
         kind = FIELD_ERRORS.get(detail.type, InvalidInputError)
         return kind(detail.field, detail.message)

@@ -86,7 +86,7 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 def _postroom_error(error: PostroomError) -> web.Response:
-    if isinstance(error, InvalidInputError):
+    if isinstance(error, InvalidInputError | ConflictError):
         return _response(status_of(error), ErrorDetail(type(error).__name__, error.field, error.problem))
     if isinstance(error, LimitError):
         return _limit_error(error)

@@ -31,7 +31,7 @@ PLACE_COLUMNS = ("place", "state", "send", "due", "error")
 @click.argument("saga")
 @click.argument("given", metavar="INPUT", default="null")
 @click.option("--tenant", required=True, metavar="T", help="Whose saga it is.")
-@click.option("--id", "instance", metavar="ID", help="An id of your own: starting it twice is harmless.")
+@click.option("--id", "instance", metavar="ID", help="An id of your own: a repeated start is harmless.")
 @click.option("--version", type=click.IntRange(1), metavar="N", help="Another version than the current one.")
 @click.option("--wait", is_flag=True, help="Wait for its end, and show it; the exit code is 1 unless it completed.")
 @by_option

@@ -134,6 +134,8 @@ def _repair(run: Run, event: Repaired) -> None:
             known = ", ".join(sorted(run.plan.types))
             raise RefusedError(f"{name!r} is no name in the data of {run.instance.saga}; there are: {known}")
         _require_fits(name, value, run.plan.types[name])
+    if "input" in event.data:
+        run.instance.first_input = run.instance.started_with
     run.instance.data.update(event.data)
     run.note("repaired", "", f"by {event.by}: {', '.join(sorted(event.data))}")
 

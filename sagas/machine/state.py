@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from sagas.definition import Node
 from sagas.machine.commands import Outcome
@@ -110,6 +111,8 @@ class Instance(msgspec.Struct, omit_defaults=True):
     held: list[Event] = []
     """What happened while it was suspended."""
     history: list[Entry] = []
+    first_input: Any | UnsetType = UNSET
+    """What it was started with, where a person has repaired its input."""
     forgotten: int = 0
     """How many lines the history had before the oldest in it."""
     changed_at: float = 0.0
@@ -127,6 +130,11 @@ class Instance(msgspec.Struct, omit_defaults=True):
         if self.phase != "forward":
             return "compensating"
         return "waiting" if states <= RESTING else "running"
+
+    @property
+    def started_with(self) -> Any:
+        """The input of its start."""
+        return self.data["input"] if self.first_input is UNSET else self.first_input
 
     @property
     def ended(self) -> bool:

@@ -79,6 +79,15 @@ async def test_a_saga_that_was_compensated_ends_the_command_with_1(database: Ser
     assert "compensated" in result.stdout
 
 
+async def test_another_start_of_an_id_that_is_taken_is_refused(database: Server) -> None:
+    async with run(order.app, database, http="127.0.0.1:0"):
+        for _ in range(2):
+            await answer("start", "order", SMALL, "--tenant", "acme", "--id", "A-1")
+            await status("A-1", "completed")
+        other = await refusal("start", "order", LARGE, "--tenant", "acme", "--id", "A-1")
+    assert other == "postroom: error: id: a saga of this id was started with another input"
+
+
 async def test_a_saga_is_scheduled_and_what_cannot_start_is_refused(database: Server) -> None:
     async with run(order.app, database, http="127.0.0.1:0") as running:
         shown = await postroom("schedule", "acme", "nightly", "order", SMALL, "--cron", "0 3 * * *", "--by", "ann")
@@ -179,6 +188,9 @@ async def test_http_tells_which_part_of_a_request_is_wrong(database: Server) -> 
         assert (await post("/v1/sagas", {"saga": "order"}))[:2] == (400, "tenant")
         assert (await post("/v1/sagas", {"saga": "order", "tenant": "t", "id": "x" * 101}))[:2] == (400, "id")
         assert (await post("/v1/sagas", {"saga": "gone", "tenant": "t"}))[0] == 404
+        await order.sagas.wait(await order.sagas.start("order", json.loads(SMALL), tenant="t", id="A-1"))
+        taken = {"saga": "order", "tenant": "t", "id": "A-1", "input": json.loads(LARGE)}
+        assert await post("/v1/sagas", taken) == (409, "id", "a saga of this id was started with another input")
         assert (await post("/v1/sagas/A/skip", {"output": 1}))[:2] == (400, "place")
         assert (await post("/v1/sagas/A/cancel", {"why": 1}))[:2] == (400, "why")
         assert (await post("/v1/sagas/A/cancel", {}))[0] == 404
