@@ -23,6 +23,8 @@ class MemberJson(msgspec.Struct, frozen=True):
     joined_at: datetime
     seen_at: datetime
     shards: list[int]
+    utilization: float
+    """How busy its event loop was during the last second, from 0 to 1."""
 
 
 class MembersJson(msgspec.Struct, frozen=True):
@@ -44,4 +46,5 @@ def _member(member: Member, own: UUID) -> MemberJson:
         joined_at=utc(member.joined_at),
         seen_at=utc(member.seen_at),
         shards=list(member.shards),
+        utilization=round(member.utilization, 3),
     )

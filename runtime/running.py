@@ -34,6 +34,7 @@ from runtime.durable.intake import Intake
 from runtime.durable.lease_keeper import LeaseKeeper
 from runtime.durable.membership import LOST, LOST_STOP_SECONDS, Membership, own_label
 from runtime.durable.outbox import LOOK_SECONDS, Outbox
+from runtime.durable.placement import Placement
 from runtime.durable.policy_keeper import PolicyKeeper
 from runtime.durable.pulse import Pulse
 from runtime.durable.replays import Replays
@@ -123,6 +124,7 @@ class Running:
             wait_seconds=settings.database_wait_seconds,
         )
         self._services = self._build_services(services)
+        self.placement = Placement(self._services, self.admission.new_id, lambda: self.membership.keeps_new_work)
         self._trees = trees
         for tree in trees:
             self.machinery.trees.add(make_supervisor(tree, f"{name}/{tree.name}", self.machinery))

@@ -135,23 +135,24 @@ class Sagas:
             ConflictError: another saga of the tenant has that id, or this one with another version or input.
         """
         running = self._require_running()
-        if id is not None and len(id) > MAX_ID_CHARACTERS:
-            raise InvalidInputError("id", f"has {len(id)} characters; the limit is {MAX_ID_CHARACTERS}")
+        if id is not None and not 0 < len(id) <= MAX_ID_CHARACTERS:
+            raise InvalidInputError("id", f"has {len(id)} characters; from 1 to {MAX_ID_CHARACTERS} are allowed")
         given = _json_of("input", input)
         catalog = self._catalog
         number = version or catalog.current_at_hand(saga) or await catalog.current(saga)
         if catalog.plan_at_hand(saga, number) is None:
             await catalog.plan(saga, number)
         catalog.require_input(saga, given)
-        event_id = running.admission.new_id()
-        instance = id or str(event_id)
         message = Begin(saga, given, by, version)
-        event = running.admission.event(SAGAS, message, tenant=tenant, key=instance, by=by, event_id=event_id)
-        if id is None:
-            await running.intake.append_first(event, message)
-        elif not await self._is_repetition(message, tenant, id):
-            await running.append([event])
-        return instance
+        if id is not None:
+            event = running.admission.event(SAGAS, message, tenant=tenant, key=id, by=by)
+            if not await self._is_repetition(message, tenant, id):
+                await running.append([event])
+            return id
+        made = running.placement.new_key(SAGAS, tenant)
+        event = running.admission.event(SAGAS, message, tenant=tenant, key=str(made), by=by, event_id=made)
+        await running.intake.append_first(event, message)
+        return str(made)
 
     def schedule(
         self,

@@ -164,7 +164,7 @@ class Desk:
     async def members(self) -> list[Member]:
         shards = (tuple(range(40)), tuple(range(40, 64)))
         return [
-            Member(UUID(int=number), 7, f"flights host:{number}", None, False, BORN, own, BORN, 9, number > 0)
+            Member(UUID(int=number), 7, f"flights host:{number}", None, False, BORN, own, BORN, 9, 0.5, number > 0)
             for number, own in enumerate(shards)
         ]
 

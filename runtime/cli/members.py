@@ -8,7 +8,7 @@ from runtime.cli.output import age, examples, json_option, print_json, show, tab
 from runtime.cli.target import connect, target_options
 from runtime.member_views import MemberJson
 
-COLUMNS = ("process", "shards", "for", "last seen", "")
+COLUMNS = ("process", "shards", "busy", "for", "last seen", "")
 
 
 @click.command(
@@ -22,8 +22,9 @@ COLUMNS = ("process", "shards", "for", "last seen", "")
 def members(app: str | None, url: str | None, *, as_json: bool) -> None:
     """List the processes that share an app's work.
 
-    Each with the number of shards it owns: every key belongs to one of them. Those of one app on one database find each
-    other by themselves, whether `postroom run --processes` started them or they were started apart.
+    Each with the number of shards it owns, as every key belongs to one of them, and how busy its event loop is. Those
+    of one app on one database find each other by themselves, whether `postroom run --processes` started them or they
+    were started apart.
     """
     found = connect(app, url).members()
     if as_json:
@@ -35,4 +36,5 @@ def members(app: str | None, url: str | None, *, as_json: bool) -> None:
 def _row(member: MemberJson) -> tuple[object, ...]:
     notes = [text for text, holds in (("answered this", member.answers), ("gone", not member.alive)) if holds]
     seen = f"{age(member.seen_at)} ago"
-    return (member.process, len(member.shards), age(member.joined_at), seen, ", ".join(notes))
+    busy = f"{member.utilization:.0%}"
+    return (member.process, len(member.shards), busy, age(member.joined_at), seen, ", ".join(notes))

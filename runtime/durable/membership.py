@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from uuid import UUID
 
 from runtime.core.sharing import Seat, Share, Sign, Watch, share
+from runtime.core.utilization import keeps_new_work
 from runtime.durable.hand_over import HandOver
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.errors import CommitUnknownError, LeaseHeldError, LeaseLostError, StoreUnavailableError
@@ -73,6 +74,7 @@ class Membership:
         self._hand_over = HandOver(machinery, incarnation, self.unclean)
         self._alone = True
         self._sole = True
+        self._keeps_new_work = True
         self._next_forget = 0.0
         self.lost = asyncio.Event()
         """Set when others took this process for dead."""
@@ -86,6 +88,11 @@ class Membership:
     def sole(self) -> bool:
         """Whether no other process is there at all, as far as is known."""
         return self._sole
+
+    @property
+    def keeps_new_work(self) -> bool:
+        """Whether what could begin in any process is to begin in this one: it is hardly busier than the others."""
+        return self._keeps_new_work
 
     def unclean(self) -> Collection[int]:
         """The shards in which something that an earlier crash left has not passed."""
@@ -150,6 +157,8 @@ class Membership:
         await self._forget_arrivals(members)
         seats = len(_seats(members))
         self._alone, self._sole = seats == 1, len(members) == 1
+        busy = {member.incarnation: member.utilization for member in members if not member.passive}
+        self._keeps_new_work = keeps_new_work(busy.get(self._incarnation, 0.0), busy.values())
         return len(self._machinery.backlog.shards) >= self._machinery.backlog.count // max(1, seats)
 
     def _plan(self, members: Sequence[Member]) -> Share:

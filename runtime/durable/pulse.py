@@ -1,10 +1,12 @@
-"""Learns what other processes appended or delayed for shards of this one, and shows them that it lives."""
+"""Learns what other processes appended or delayed for shards of this one, and shows that it lives, and how busy."""
 
 from __future__ import annotations
 
 import asyncio
+from time import thread_time
 
 from actors.context import Clock
+from runtime.core.utilization import Utilization
 from runtime.durable.backlog import Backlog
 from runtime.durable.delays import Delays
 from runtime.errors import StoreUnavailableError
@@ -33,6 +35,7 @@ class Pulse:
         self._clock = clock
         self._pulse_seconds = pulse_seconds
         self._next_beat = 0.0
+        self._utilization = Utilization(clock.monotonic(), thread_time())
 
     async def run(self) -> None:
         """Go on for ever."""
@@ -47,7 +50,8 @@ class Pulse:
     async def _beat(self) -> None:
         now = self._clock.monotonic()
         if now >= self._next_beat:
-            await self._store.beat(self._clock.now(), self._backlog.position)
+            utilization = self._utilization.since_last(now, thread_time())
+            await self._store.beat(self._clock.now(), self._backlog.position, utilization)
             self._next_beat = now + BEAT_SECONDS
 
     async def _ask(self) -> None:

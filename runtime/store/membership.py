@@ -24,7 +24,8 @@ class Member(msgspec.Struct, frozen=True):
     """A process that may write, and what it owns.
 
     `seen_at` is its own clock's; who watches it looks only whether it changes. `position` is the number up to which it
-    knows what others appended. `ended` says that the database session behind it is gone.
+    knows what others appended, `utilization` how busy its event loop was of late, from 0 to 1. `ended` says that the
+    database session behind it is gone.
     """
 
     incarnation: UUID
@@ -36,6 +37,7 @@ class Member(msgspec.Struct, frozen=True):
     shards: tuple[int, ...]
     seen_at: float
     position: int
+    utilization: float
     ended: bool
 
 

@@ -165,8 +165,8 @@ class MemoryStore:
     async def remove_member(self, incarnation: UUID, epoch: int) -> bool:
         return self._opened().members.remove(incarnation, epoch)
 
-    async def beat(self, now: float, position: int) -> None:
-        self._opened().members.beat(self._entered().incarnation, now, position)
+    async def beat(self, now: float, position: int, utilization: float) -> None:
+        self._opened().members.beat(self._entered().incarnation, now, position, utilization)
 
     async def arrivals(self, after: int, limit: int) -> list[Arrival]:
         return [arrival for arrival in self._opened().members.arrivals if arrival.seq > after][:limit]

@@ -33,7 +33,7 @@ class MemoryMembers:
             self.renew(incarnation)
         else:
             self._epoch += 1
-            fields = ("", None, False, 0.0, (), 0.0, 0)
+            fields = ("", None, False, 0.0, (), 0.0, 0, 0.0)
             self._members[incarnation] = Member(incarnation, self._epoch, *fields, ended=False)
         if profile is not None:
             self._change(incarnation, label=profile.label, url=profile.url, passive=profile.passive)
@@ -86,9 +86,9 @@ class MemoryMembers:
         del self._members[incarnation]
         return True
 
-    def beat(self, incarnation: UUID, now: float, position: int) -> None:
+    def beat(self, incarnation: UUID, now: float, position: int, utilization: float) -> None:
         if incarnation in self._members:
-            self._change(incarnation, seen_at=now, position=position)
+            self._change(incarnation, seen_at=now, position=position, utilization=utilization)
 
     def names(self) -> Collection[UUID]:
         return self._members.keys()

@@ -162,8 +162,8 @@ class Store(Protocol):
         """
         ...
 
-    async def beat(self, now: float, position: int) -> None:
-        """Show that this member lives, and up to which number it knows what `arrivals` tells."""
+    async def beat(self, now: float, position: int, utilization: float) -> None:
+        """Show that this member lives, up to which number it knows what `arrivals` tells, and how busy it is."""
         ...
 
     async def arrivals(self, after: int, limit: int) -> list[Arrival]:

@@ -44,9 +44,11 @@ async def test_a_member_shows_that_it_lives_and_whether_its_session_does(backend
     first = await backend.open_store(lease=False)
     await first.join(uuid4(), MemberProfile(label="one", url="http://127.0.0.1:1", passive=True))
     second = await backend.open_store()
-    await first.beat(NOW, 7)
+    await first.beat(NOW, 7, 0.75)
     one, two = await second.members()
-    assert (one.label, one.url, one.passive, one.seen_at, one.position) == ("one", "http://127.0.0.1:1", True, NOW, 7)
+    assert (one.label, one.url, one.passive) == ("one", "http://127.0.0.1:1", True)
+    assert (one.seen_at, one.position, one.utilization) == (NOW, 7, 0.75)
+    assert two.utilization == 0
     assert not one.ended
     assert not two.ended
     await backend.end_session(first)

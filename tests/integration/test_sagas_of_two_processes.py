@@ -34,3 +34,29 @@ async def test_a_step_without_a_key_runs_where_its_saga_is_so_that_its_end_needs
             shard_of("acme", row["saga"], DEFAULT_SHARDS, NO_EVENT) for row in steps
         ]
         assert await counts(first) == {"sagas": 20, "work": 40}
+
+
+async def test_a_saga_without_an_id_runs_in_the_process_that_starts_it(database: Server) -> None:
+    (one, sagas), (two, _) = two_steps(), two_steps()
+    async with run(one, database, pulse_seconds=0.05) as first, run(two, database, pulse_seconds=0.05) as second:
+        await share_evenly(first, second)
+        ids = [await sagas.start("two", n, tenant="acme") for n in range(20)]
+        assert sum(is_of(first, saga) for saga in ids) > 15, "one in 256 finds no key of its own"
+        assert [(await sagas.wait(saga)).result for saga in ids] == [n + 2 for n in range(20)]
+
+
+async def test_a_busy_process_leaves_new_sagas_to_chance(database: Server) -> None:
+    (one, sagas), (two, _) = two_steps(), two_steps()
+    async with run(one, database, pulse_seconds=30) as first, run(two, database, pulse_seconds=30) as second:
+        await share_evenly(first, second)
+        await first.store.beat(first.clock.now(), first.backlog.position, 0.5)
+        await second.store.beat(second.clock.now(), second.backlog.position, 0.1)
+        async with asyncio.timeout(20):
+            while first.membership.keeps_new_work:  # noqa: ASYNC110 # it looks at the others now and then
+                await asyncio.sleep(0.01)
+        ids = [await sagas.start("two", n, tenant="acme") for n in range(40)]
+        assert 5 < sum(is_of(first, saga) for saga in ids) < 35
+
+
+def is_of(running: Running, saga: str) -> bool:
+    return shard_of("acme", saga, DEFAULT_SHARDS, NO_EVENT) in running.backlog.shards

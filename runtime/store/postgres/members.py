@@ -107,8 +107,8 @@ class Members:
         rows = await self._pool.fetch(self._sql["members"], None if lease is None else lease.incarnation)
         return [Member(**{**row, "shards": tuple(row["shards"])}) for row in rows]
 
-    async def beat(self, now: float, position: int) -> None:
-        await self._pool.fetch(self._sql["beat"], self._fence.require().incarnation, now, position)
+    async def beat(self, now: float, position: int, utilization: float) -> None:
+        await self._pool.fetch(self._sql["beat"], self._fence.require().incarnation, now, position, utilization)
 
     async def arrivals(self, after: int, limit: int) -> list[Arrival]:
         rows = await self._pool.fetch(self._sql["arrivals"], after, limit)

@@ -157,8 +157,8 @@ class PostgresStore:
     async def remove_member(self, incarnation: UUID, epoch: int) -> bool:
         return await self._members.remove(incarnation, epoch)
 
-    async def beat(self, now: float, position: int) -> None:
-        await self._members.beat(now, position)
+    async def beat(self, now: float, position: int, utilization: float) -> None:
+        await self._members.beat(now, position, utilization)
 
     async def arrivals(self, after: int, limit: int) -> list[Arrival]:
         return await self._members.arrivals(after, limit)

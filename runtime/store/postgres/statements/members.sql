@@ -28,10 +28,11 @@ ON CONFLICT (incarnation) DO UPDATE SET epoch = excluded.epoch
 RETURNING epoch;
 
 -- name: beat
--- Notes that member $1 is alive at $2, and up to which number ($3) it knows what arrived.
-INSERT INTO {schema}.heartbeat (incarnation, seen_at, position)
-SELECT incarnation, $2, $3 FROM {schema}.member WHERE incarnation = $1
-ON CONFLICT (incarnation) DO UPDATE SET seen_at = excluded.seen_at, position = excluded.position;
+-- Notes that member $1 is alive at $2, up to which number ($3) it knows what arrived, and how busy ($4) it is.
+INSERT INTO {schema}.heartbeat (incarnation, seen_at, position, utilization)
+SELECT incarnation, $2, $3, $4 FROM {schema}.member WHERE incarnation = $1
+ON CONFLICT (incarnation) DO UPDATE
+SET seen_at = excluded.seen_at, position = excluded.position, utilization = excluded.utilization;
 
 -- name: renew_member
 -- A new epoch for member $1, which fences what it sent in the one before.
@@ -79,6 +80,7 @@ SELECT m.incarnation, m.epoch, m.label, m.url, m.passive, m.joined_at,
        array(SELECT s.shard FROM {schema}.shard s WHERE s.owner = m.incarnation ORDER BY s.shard) AS shards,
        coalesce(h.seen_at, m.joined_at) AS seen_at,
        coalesce(h.position, 0) AS position,
+       coalesce(h.utilization, 0) AS utilization,
        m.incarnation <> $1 AND pg_try_advisory_xact_lock_shared(hashtext('{schema} member'), m.number) AS ended
 FROM {schema}.member m
 LEFT JOIN {schema}.heartbeat h ON h.incarnation = m.incarnation
