@@ -36,6 +36,7 @@ class AppOperations(DeadLetterOffice):
             running.store,
             running.clock,
             rebuild=running.admission.replay_of,
+            reruns=machinery.reruns,
             appending=machinery.appending,
             admit=machinery.backlog.admit,
         )

@@ -11,7 +11,7 @@ from runtime.cells.run_queue import RunQueue
 from runtime.core.caps import Caps
 from runtime.core.limits import Limits
 from runtime.core.profile import SchedulingProfile
-from runtime.definition import ServiceDefinition
+from runtime.definition import RerunGuard, ServiceDefinition
 from runtime.durable.aborts import Skips
 from runtime.durable.admission import Admission, limits_of
 from runtime.durable.backlog import Backlog
@@ -21,6 +21,7 @@ from runtime.durable.emissions import Emissions
 from runtime.durable.gate import Gate
 from runtime.durable.ids import IdSource
 from runtime.durable.journal import Journal
+from runtime.durable.reruns import Reruns
 from runtime.durable.suspects import Suspects
 from runtime.machinery import Machinery
 from runtime.settings import Settings
@@ -50,6 +51,9 @@ def assemble(
         for service in machinery.services.values():
             service.pump()
 
+    def guard_of(service: str) -> RerunGuard | None:
+        return definitions[service].rerun_guard if service in definitions else None
+
     appending, ids = asyncio.Lock(), IdSource(clock.now)
     admission = Admission(definitions, limits_of(settings), ids=ids, clock=clock)
     backlog = Backlog(store, settings.window)
@@ -73,6 +77,7 @@ def assemble(
         admission=admission,
         emissions=Emissions(admission, limits_of(settings), ids=ids, clock=clock, beside=backlog.beside),
         appending=appending,
+        reruns=Reruns(store, guard_of),
         skips=Skips(backlog),
         suspects=Suspects(store, journal.flush, backlog.watermark_of, backlog.shard),
         clock=clock,

@@ -27,7 +27,7 @@ from runtime.core.work_classes import (
     require_possible,
     require_slots,
 )
-from runtime.store.records import Event
+from runtime.store.records import Event, StoredState
 
 DEFAULT_SLOTS = 16
 DEFAULT_INSTANCES = 10_000
@@ -38,6 +38,22 @@ LIMITS = (
     ("instances", 1, 10_000_000),
     ("max_state_bytes", 1, 64 * 1024 * 1024),
 )
+
+
+class Rerun(msgspec.Struct, frozen=True):
+    """A job that has ended and is to run again, as the service sees it that its end is told to.
+
+    `state` is that of the actor that is told, None where there is none; `completed` how the job ended.
+    """
+
+    event: Event
+    finalizer: Finalizer
+    state: StoredState | None
+    completed: bool
+
+
+RerunGuard = Callable[[Rerun], str | None]
+"""Says why a job must not run again, or None where it may."""
 
 
 class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +92,8 @@ class ServiceDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a `JobEnded` is handled in the commit that ends its job, without an event of its own, where the actor it
     is for rests in this process: its state and what it emits join that commit. For actors with a durable state, whose
     handler of `JobEnded` is a plain method."""
+    rerun_guard: RerunGuard | None = None
+    """What may refuse that a job runs again whose `Finalizer` is this service: with its dead letter, or in a replay."""
     max_delay_seconds: float | None = None
     """How long its events may be delayed; None for `Settings.max_delay_seconds`."""
     deepens: bool = True

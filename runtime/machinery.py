@@ -29,6 +29,7 @@ from runtime.durable.delays import Delays
 from runtime.durable.emissions import Emissions
 from runtime.durable.gate import Gate
 from runtime.durable.journal import RETRY_SECONDS, Journal
+from runtime.durable.reruns import Reruns
 from runtime.durable.settling import settled
 from runtime.durable.suspects import Suspects
 from runtime.errors import StoreUnavailableError, UnknownServiceError
@@ -57,6 +58,7 @@ class Machinery(msgspec.Struct, kw_only=True):
     appending: asyncio.Lock
     """Held from the moment a commit takes places in the log until its entries are admitted, so that they are
     admitted in log order."""
+    reruns: Reruns
     suspects: Suspects
     skips: Skips
     clock: Clock

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from runtime.clock import SystemClock
+from runtime.definition import Rerun
 from runtime.durable.dead_letter_office import DeadLetterOffice
 from runtime.durable.ids import IdSource
 from runtime.durable.membership import own_label
+from runtime.durable.reruns import Reruns
 from runtime.embedded import SharedServer
 from runtime.errors import InvalidInputError, StoreError
 from runtime.opening import open_store
@@ -40,6 +42,7 @@ async def offline_operations(settings: Settings) -> AsyncIterator[DeadLetterOper
             store,
             SystemClock(),
             rebuild=Rebuilder().rebuild,
+            reruns=Reruns(store, lambda _service: refuse_ended),
             appending=asyncio.Lock(),
             admit=leave_to_app,
         )
@@ -49,6 +52,13 @@ async def offline_operations(settings: Settings) -> AsyncIterator[DeadLetterOper
         await store.close()
         if server is not None:
             await server.stop()
+
+
+def refuse_ended(rerun: Rerun) -> str | None:
+    """The app's own guards are not at hand: what an actor waits for that has ended is left to them."""
+    if rerun.state is None or not rerun.state.ended:
+        return None
+    return f"it is for {rerun.state.key} of {rerun.state.service}, which has ended; ask again while the app runs"
 
 
 async def leave_to_app(_entries: Sequence[Entry]) -> None:

@@ -71,6 +71,7 @@ class DeadLetterOperations(Protocol):
 
         Raises:
             NotFoundError, ConflictError: there is none, or it is not open.
+            ConflictError: the service that is told of its end refuses that it runs again.
             InvalidInputError: the payload does not decode for the service.
             UnknownServiceError: this app has no such service any more.
         """

@@ -16,6 +16,7 @@ import msgspec
 
 from actors import Actor, Finalizer, JobEnded
 from runtime.errors import InvalidInputError, NotFoundError, UnknownServiceError
+from runtime.store.records import StoredState
 from sagas.catalog import Catalog
 from sagas.definition import ONE_YEAR_SECONDS
 from sagas.errors import RefusedError
@@ -204,3 +205,8 @@ class Coordinator(Actor):
 def label_of(saga: str, status: Status) -> str:
     """The word by which sagas can be listed."""
     return f"{saga}:{status}"
+
+
+def instance_of(state: StoredState) -> Instance | None:
+    """The saga in a stored state, None before it began."""
+    return msgspec.json.decode(state.payload, type=SagaState).instance

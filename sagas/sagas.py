@@ -16,12 +16,12 @@ from runtime.errors import ConflictError, InvalidInputError, NotFoundError, Stor
 from runtime.http.route import Route
 from runtime.operations import MAX_PAGE
 from runtime.store.audit import AuditEntry
-from runtime.store.records import StateFilter, StoredState
+from runtime.store.records import StateFilter
 from runtime.store.schedules import StoredSchedule
 from sagas.audit import entries
 from sagas.catalog import Catalog
 from sagas.code import Saga
-from sagas.coordinator import SAGAS, Coordinator, SagaState, label_of
+from sagas.coordinator import SAGAS, Coordinator, instance_of, label_of
 from sagas.definition import ONE_YEAR_SECONDS, Definition
 from sagas.errors import RefusedError, SagaError
 from sagas.filters import SagaFilter
@@ -41,6 +41,7 @@ from sagas.machine import (
 )
 from sagas.messages import Begin, Happened, Revert
 from sagas.repetition import other_start
+from sagas.reruns import refuse_rerun
 from sagas.routes import SagaRoutes
 from sagas.scheduling import SagaScheduleBody, begin_by
 from sagas.transfer import Transfer
@@ -77,6 +78,7 @@ class Sagas:
             retry=RetryPolicy(attempts=5),
             max_delay_seconds=ONE_YEAR_SECONDS,
             joins_endings=True,
+            rerun_guard=refuse_rerun,
             metadata=Metadata(label="Sagas", description="decides what each saga does next"),
             **shared,
         )
@@ -229,7 +231,7 @@ class Sagas:
         found = await self._require_running().store.list_states(
             StateFilter(service=SAGAS, labels=labels, tenant=which.tenant, limit=which.limit, before=which.before)
         )
-        return [instance for state in found if (instance := _instance_of(state)) is not None]
+        return [instance for state in found if (instance := instance_of(state)) is not None]
 
     async def wait(self, instance: str, *, tenant: str | None = None, timeout_seconds: float = 30.0) -> Instance:
         """Return a saga when it has ended, or as it stands after `timeout_seconds`; also one that has yet to begin.
@@ -330,7 +332,7 @@ class Sagas:
             found = await self._require_running().store.states(SAGAS, [(tenant, instance)])
         except StoreUnavailableError:
             return False  # the start waits for the database, and the coordinator looks then
-        begun = _instance_of(found[0]) if found else None
+        begun = instance_of(found[0]) if found else None
         if begun is None:
             return False
         problem = other_start(begun, message.saga, message.version, message.input)
@@ -344,7 +346,7 @@ class Sagas:
 
     async def _find(self, instance: str, tenant: str | None) -> Instance:
         found = await self._require_running().store.states_of_key(SAGAS, instance)
-        decoded = [_instance_of(state) for state in found if tenant in {None, state.tenant}]
+        decoded = [instance_of(state) for state in found if tenant in {None, state.tenant}]
         begun = [each for each in decoded if each is not None]
         if not begun:
             raise NotFoundError(f"no saga has the id {instance!r}" + (f" for the tenant {tenant}" if tenant else ""))
@@ -364,7 +366,3 @@ def _json_of(field: str, value: Any) -> Any:
         return msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise InvalidInputError(field, f"cannot be written as JSON: {error}") from None
-
-
-def _instance_of(state: StoredState) -> Instance | None:
-    return msgspec.json.decode(state.payload, type=SagaState).instance

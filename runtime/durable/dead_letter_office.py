@@ -8,6 +8,7 @@ from uuid import UUID
 
 from actors.context import Clock
 from runtime.durable.admission import require_name
+from runtime.durable.reruns import Reruns
 from runtime.durable.settling import settled
 from runtime.errors import ConflictError, InvalidInputError, NotFoundError
 from runtime.operations import MAX_PAGE
@@ -29,12 +30,14 @@ class DeadLetterOffice:
         clock: Clock,
         *,
         rebuild: Rebuild,
+        reruns: Reruns,
         appending: asyncio.Lock,
         admit: Callable[[Sequence[Entry]], Awaitable[None]],
     ) -> None:
         self._store = store
         self._clock = clock
         self._rebuild = rebuild
+        self._reruns = reruns
         self._appending = appending
         self._admit = admit
 
@@ -54,6 +57,8 @@ class DeadLetterOffice:
         letter = await self.dead_letter(event_id)
         if letter.state != "open":
             raise ConflictError(f"dead letter {event_id} is {letter.state} already")
+        for refusal in (await self._reruns.refusals([letter.event])).values():
+            raise ConflictError(refusal)
         event = self._rebuild(letter.event, letter.event.payload if payload is None else payload, by)
         detail = None if payload is None else "with another payload"
         async with self._appending:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from runtime.durable.ids import id_at, timestamp_of, with_random
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.durable.outbox import MOVING_SHARD
 from runtime.durable.settling import settled
-from runtime.errors import InvalidInputError, StoreUnavailableError, UnknownServiceError
+from runtime.errors import ConflictError, InvalidInputError, StoreUnavailableError, UnknownServiceError
 from runtime.store.records import Batch, DeadLetter, Event, ReplayStep
 from runtime.store.replays import Looked, ReplayRequest
 
@@ -74,26 +75,33 @@ class Replays:
         first, end = bounds_of(request)
         after = max(request.position, first)
         looked = await self._store.replays.look(request.which, after, end, LOOKED_AT, payloads=True)
-        batch = self._batch(request, looked)
+        refused = await self._machinery.reruns.refusals(looked.events, looked.completed)
+        batch = self._batch(request, looked, refused)
         async with self._machinery.appending:
             reach("replays.before_commit")
             entries = await settled(self._store, batch, self._store.commit(batch))
             reach("replays.after_commit")
             await self._machinery.backlog.admit(entries)
 
-    def _batch(self, request: ReplayRequest, looked: Looked) -> Batch:
+    def _batch(self, request: ReplayRequest, looked: Looked, refused: Mapping[UUID, str]) -> Batch:
         batch = Batch()
         for event in looked.events:
             again = again_of(event, request, self._clock.now())
             try:
+                _require_allowed(refused.get(event.id))
                 batch.events.append(self._machinery.admission.replay_to(again))
-            except (InvalidInputError, UnknownServiceError) as error:
-                batch.dead_letters.append(DeadLetter(again, cause_of(error, "no service takes it"), self._clock.now()))
+            except (ConflictError, InvalidInputError, UnknownServiceError) as error:
+                batch.dead_letters.append(DeadLetter(again, cause_of(error, "it was refused"), self._clock.now()))
         reached = looked.last or request.position
         finished_at = None if looked.last is not None else self._clock.now()
         step = ReplayStep(request.id, request.position, reached, len(looked.events), finished_at)
         batch.extra().replays.append(step)
         return batch
+
+
+def _require_allowed(refusal: str | None) -> None:
+    if refusal is not None:
+        raise ConflictError(refusal)
 
 
 def bounds_of(request: ReplayRequest) -> tuple[UUID, UUID]:

@@ -45,15 +45,19 @@ class MemoryReplays:
         )[:limit]
         events = [database.attempts_of(job)[0].event for job in known]
         found = [event for event in events if self._fits(event, which)]
-        return Looked(found, known[-1] if len(known) == limit else None)
+        completed = frozenset(event.id for event in found if self._kind_of(event) is OutcomeKind.DONE)
+        return Looked(found, known[-1] if len(known) == limit else None, completed)
+
+    def _kind_of(self, event: Event) -> OutcomeKind | None:
+        outcome = self._database.outcomes.get(self._database.attempts_of(event.id)[-1].seq)
+        return None if outcome is None else outcome.kind
 
     def _fits(self, event: Event, which: ReplayFilter) -> bool:
-        outcome = self._database.outcomes.get(self._database.attempts_of(event.id)[-1].seq)
+        kind = self._kind_of(event)
         return (
-            outcome is not None
-            and outcome.kind is not OutcomeKind.RETRY
+            kind not in {None, OutcomeKind.RETRY}
             and which.service in {None, event.service}
             and which.tenant in {None, event.tenant}
             and which.type in {None, event.type}
-            and (which.outcome is None or outcome.kind is KINDS[which.outcome])
+            and (which.outcome is None or kind is KINDS[which.outcome])
         )

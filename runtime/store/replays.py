@@ -45,10 +45,14 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """What one bounded look found, in the order of ids; `last` is None where there is nothing more to look at."""
+    """What one bounded look found, in the order of ids; `last` is None where there is nothing more to look at.
+
+    `completed` names those of the events that did not end otherwise.
+    """
 
     events: list[Event]
     last: UUID | None
+    completed: frozenset[UUID] = frozenset()
 
 
 class ReplayStore(Protocol):

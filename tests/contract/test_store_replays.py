@@ -53,6 +53,8 @@ async def test_a_filter_chooses_by_service_tenant_type_outcome_and_id(store: Sto
     assert await found(store, outcome="failed") == [dead]
     assert await found(store, outcome="completed") == [first, other]
     assert await found(store, outcome="aborted") == []
+    looked = await store.replays.look(ReplayFilter(), FIRST, MAX_ID, 100, payloads=False)
+    assert looked.completed == {first.id, other.id}
     assert await found(store, ids=[dead.id, first.id, new_id()]) == [first, dead]
     assert await found(store, ids=[dead.id], outcome="completed") == []
 

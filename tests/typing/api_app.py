@@ -28,6 +28,7 @@ app.service(
     keep_results=True,
     deepens=False,
     joins_endings=False,
+    rerun_guard=None,
     timeout_seconds=10.0,
     max_state_bytes=1024,
     batch=True,

@@ -10,7 +10,7 @@ from runtime.store.audit import AuditEntry
 from runtime.store.postgres.audit import audit_columns
 from runtime.store.postgres.columns import Columns
 from runtime.store.postgres.pool import Pool, Row
-from runtime.store.records import Event, Extras
+from runtime.store.records import Event, Extras, OutcomeKind
 from runtime.store.replays import KINDS, Looked, ReplayFilter, ReplayRequest
 
 
@@ -49,7 +49,8 @@ class PostgresReplays:
             payloads,
         )
         events = [Event(*row[2:15]) for row in rows if row["id"] is not None]
-        return Looked(events, rows[0]["last_id"] if rows[0]["count"] == limit else None)
+        completed = frozenset(row["id"] for row in rows if row["kind"] == OutcomeKind.DONE)
+        return Looked(events, rows[0]["last_id"] if rows[0]["count"] == limit else None, completed)
 
 
 def progress_columns(extras: Extras) -> Columns:

@@ -40,7 +40,7 @@ WITH looked_at AS MATERIALIZED (
 ),
 found AS (
     SELECT e.id, q.service, q.tenant, e.key, e.type, CASE WHEN $9 THEN e.payload ELSE ''::bytea END AS payload,
-           e.accepted_at, e.enqueued_by, e.attempt, e.cause, e.origin, coalesce(e.depth, 0) AS depth, e.headers
+           e.accepted_at, e.enqueued_by, e.attempt, e.cause, e.origin, coalesce(e.depth, 0) AS depth, e.headers, o.kind
     FROM looked_at x
     CROSS JOIN LATERAL (SELECT * FROM {schema}.queue WHERE id = x.queue OFFSET 0) q
     CROSS JOIN LATERAL (SELECT * FROM {schema}.event_log l WHERE l.id = x.id AND l.attempt = 1 OFFSET 0) e
