@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,8 @@ NOT_EXPORTED_ACTORS = {
     "StateSpec": "what the annotation of `state` becomes; users write the annotation",
 }
 """Public classes of `actors` that users do not get from the package, and why."""
+NO_EXPORTS = {"__future__", "typing"}
+"""Modules that a package imports for itself."""
 
 
 def modules() -> list[str]:
@@ -30,12 +34,22 @@ def is_package(name: str) -> bool:
 
 
 def body_of(package: str) -> list[ast.stmt]:
-    return ast.parse(ROOT.joinpath(*package.split("."), "__init__.py").read_text(encoding="utf-8")).body
+    """The statements of a package, with those that tell type checkers alone where its late names come from."""
+    tree = ast.parse(ROOT.joinpath(*package.split("."), "__init__.py").read_text(encoding="utf-8"))
+    return [each for statement in tree.body for each in typed_and_late(statement)]
+
+
+def typed_and_late(statement: ast.stmt) -> list[ast.stmt]:
+    match statement:
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=typed, orelse=late):
+            return [*typed, *late]
+        case _:
+            return [statement]
 
 
 def public_names(body: list[ast.stmt]) -> Iterator[str]:
     for statement in body:
-        if isinstance(statement, ast.Import | ast.ImportFrom) and getattr(statement, "module", None) != "__future__":
+        if isinstance(statement, ast.Import | ast.ImportFrom) and getattr(statement, "module", None) not in NO_EXPORTS:
             names = [alias.asname or alias.name.split(".")[0] for alias in statement.names]
         elif isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             names = [statement.name]
@@ -74,6 +88,18 @@ def test_a_package_only_re_exports(name: str) -> None:
     allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
 
     assert [ast.unparse(statement) for statement in body_of(name) if not isinstance(statement, allowed)] == []
+
+
+def test_a_name_that_is_not_exported_is_told_as_of_any_module() -> None:
+    with pytest.raises(AttributeError, match="module 'runtime' has no attribute 'Gone'"):
+        getattr(importlib.import_module("runtime"), "Gone")  # noqa: B009 # a constant name is a type error
+
+
+def test_commands_that_ask_a_running_app_load_neither_the_database_driver_nor_the_http_server() -> None:
+    program = "import sys, runtime.cli; print({'aiohttp', 'asyncpg', 'runtime.app'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+
+    assert done.stdout == "set()\n"
 
 
 def test_users_get_every_public_class_of_actors_from_the_package() -> None:
