@@ -67,6 +67,21 @@ async def test_a_role_without_rights_is_told_by_the_server(empty_database: Serve
         await run_sql(empty_database, "DROP ROLE nobody_special")
 
 
+async def test_no_index_holds_what_each_save_of_a_state_changes(database: Server) -> None:
+    """An update that changes no column of an index, nor of its condition, touches none: it stays in the row's page."""
+    rows = await fetch(
+        database,
+        """
+        SELECT DISTINCT a.attname
+        FROM pg_index i
+        JOIN pg_depend d ON d.objid = i.indexrelid AND d.refobjid = i.indrelid AND d.refobjsubid > 0
+        JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        WHERE i.indrelid = 'postroom.actor_state'::regclass
+        """,
+    )
+    assert {row["attname"] for row in rows} == {"queue", "key", "label", "ended_at"}
+
+
 async def test_migrating_twice_changes_nothing(empty_database: Server) -> None:
     await open_once(empty_database)
     before = await fetch(empty_database, "SELECT * FROM postroom.migration")

@@ -72,6 +72,6 @@ WHERE EXISTS (SELECT FROM {schema}.delayed d WHERE d.id = run.id OFFSET 0)
        CROSS JOIN LATERAL (
            SELECT * FROM {schema}.actor_state one WHERE one.queue = q.id AND one.key = run.key OFFSET 0
        ) s
-       WHERE q.service = run.service AND q.tenant = run.tenant AND s.label IS NOT NULL AND NOT s.ended
+       WHERE q.service = run.service AND q.tenant = run.tenant AND s.label IS NOT NULL AND s.ended_at IS NULL
        OFFSET 0
    );

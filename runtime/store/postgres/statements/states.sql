@@ -1,15 +1,17 @@
 -- name: write_states
 -- Keeps the last state of actors: queues ($1) with keys ($2), versions ($3), states ($4), times ($5), labels ($6), and
 -- whether they have ended ($7). No actor comes twice.
-INSERT INTO {schema}.actor_state (queue, key, version, payload, saved_at, label, ended)
-SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::bytea[], $5::double precision[], $6::text[], $7::boolean[])
+INSERT INTO {schema}.actor_state (queue, key, version, payload, saved_at, label, ended_at)
+SELECT queue, key, version, payload, saved_at, label, CASE WHEN ended THEN saved_at END
+FROM unnest($1::int[], $2::text[], $3::int[], $4::bytea[], $5::double precision[], $6::text[], $7::boolean[])
+    AS saved (queue, key, version, payload, saved_at, label, ended)
 ON CONFLICT (queue, key) DO UPDATE
 SET version = excluded.version, payload = excluded.payload, saved_at = excluded.saved_at, label = excluded.label,
-    ended = excluded.ended;
+    ended_at = excluded.ended_at;
 
 -- name: read_states
 -- States of actors of a service ($1), named by tenants ($2) and keys ($3). OFFSET 0 makes it two look-ups for each.
-SELECT q.service, q.tenant, s.key, s.version, s.payload, s.saved_at, s.label, s.ended
+SELECT q.service, q.tenant, s.key, s.version, s.payload, s.saved_at, s.label, s.ended_at IS NOT NULL AS ended
 FROM unnest($2::text[], $3::text[]) AS wanted (tenant, key)
 CROSS JOIN LATERAL (
     SELECT * FROM {schema}.queue one WHERE one.service = $1 AND one.tenant = wanted.tenant OFFSET 0
@@ -20,7 +22,7 @@ CROSS JOIN LATERAL (
 
 -- name: states_of_key
 -- States of actors of a service ($1) that have a key ($2), of every tenant.
-SELECT q.service, q.tenant, s.key, s.version, s.payload, s.saved_at, s.label, s.ended
+SELECT q.service, q.tenant, s.key, s.version, s.payload, s.saved_at, s.label, s.ended_at IS NOT NULL AS ended
 FROM {schema}.queue q
 JOIN {schema}.actor_state s ON s.queue = q.id AND s.key = $2
 WHERE q.service = $1;
@@ -28,7 +30,7 @@ WHERE q.service = $1;
 -- name: list_states
 -- States of a service ($1) and, where given, a tenant ($2) with one of the labels ($3), whose keys are below $4 where
 -- that is given: the highest $5. No more than so many are read of each tenant and label.
-SELECT q.service, q.tenant, s.key, s.version, s.payload, s.saved_at, s.label, s.ended
+SELECT q.service, q.tenant, s.key, s.version, s.payload, s.saved_at, s.label, s.ended_at IS NOT NULL AS ended
 FROM {schema}.queue q
 CROSS JOIN unnest($3::text[]) AS wanted (label)
 CROSS JOIN LATERAL (
@@ -42,7 +44,7 @@ ORDER BY s.key DESC, q.tenant DESC
 LIMIT $5;
 
 -- name: delete_states
--- Deletes up to $2 states that have ended and were saved before $1.
-DELETE FROM {schema}.actor_state WHERE ended AND (queue, key) IN (
-    SELECT queue, key FROM {schema}.actor_state WHERE ended AND saved_at < $1 ORDER BY saved_at LIMIT $2
+-- Deletes up to $2 states that ended before $1.
+DELETE FROM {schema}.actor_state WHERE ended_at IS NOT NULL AND (queue, key) IN (
+    SELECT queue, key FROM {schema}.actor_state WHERE ended_at < $1 ORDER BY ended_at LIMIT $2
 ) RETURNING 1;
