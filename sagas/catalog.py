@@ -14,6 +14,7 @@ from actors.message import message_name
 from runtime import Running, ServiceDefinition
 from runtime.errors import InvalidInputError, NotFoundError
 from runtime.store.records import StateFilter
+from runtime.tasks import new_task
 from sagas.checking import Advertised, Checked, Known, check
 from sagas.code import Saga
 from sagas.code_plan import CodePlan
@@ -51,6 +52,8 @@ class Catalog:
         self._known: dict[str, Known] = {}
         self._plans: dict[tuple[str, int], Plan] = {}
         self._shelves: dict[str, tuple[float, Shelf]] = {}
+        self._asked: dict[str, asyncio.Task[Shelf]] = {}
+        """What is being read: all who ask at one time wait for one answer."""
         self._running: Running | None = None
 
     def __contains__(self, name: str) -> bool:
@@ -184,7 +187,13 @@ class Catalog:
     async def current(self, name: str) -> int:
         """The version that new instances start with. Raises NotFoundError."""
         known = self.current_at_hand(name)
-        return (await self.shelf(name)).current if known is None else known
+        if known is not None:
+            return known
+        asked = self._asked.get(name)
+        if asked is None:
+            asked = self._asked[name] = new_task(self.shelf(name))
+            asked.add_done_callback(lambda _: self._asked.pop(name))
+        return (await asyncio.shield(asked)).current
 
     def current_at_hand(self, name: str) -> int | None:
         """The same, if it has been asked for a moment ago."""

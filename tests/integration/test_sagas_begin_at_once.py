@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from runtime.core.policy import Policy, Scope
-from runtime.errors import LimitError
+from runtime.errors import LimitError, NotFoundError
+from runtime.store.records import StoredState
 from sagas import SagaFilter
 from tests.apps import run
 from tests.postgres import Server
@@ -69,6 +72,26 @@ async def test_what_begins_at_once_keeps_to_limits_and_waits_for_nothing(databas
         await sagas.start("two", 5, tenant="acme")
         with pytest.raises(LimitError):
             await sagas.start("two", 5, tenant="acme")
+
+
+async def test_all_who_start_a_saga_at_one_time_share_one_look_at_its_versions(
+    database: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, sagas = two_steps()
+    async with run(app, database) as running:
+        monkeypatch.setattr("sagas.catalog.FRESH_SECONDS", -1.0)
+        read, looks = running.store.states, list[str]()
+
+        async def noted(service: str, names: list[tuple[str, str]]) -> list[StoredState]:
+            looks.append(service)
+            return await read(service, names)
+
+        monkeypatch.setattr(running.store, "states", noted)
+        assert await asyncio.gather(*(sagas.catalog.current("two") for _ in range(50))) == [1] * 50
+        assert looks == ["saga-definitions"]
+        with pytest.raises(NotFoundError):
+            await sagas.catalog.current("gone")
+        assert await sagas.catalog.current("two") == 1
 
 
 async def test_the_actor_of_a_saga_that_has_ended_is_gone(database: Server) -> None:
