@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from operator import methodcaller
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.integration.test_cli_run import LISTENING, answer, home, postroom, running, start, told
+from runtime.cli.client import Client
+from runtime.member_views import MemberJson
+from tests.integration.test_cli_run import LISTENING, answer, asked, home, postroom, running, start, told
 
 __all__ = ["home"]
 
@@ -36,6 +37,7 @@ app = App("recorder")
 app.service("steps", Recorder, keyed=True)
 """
 PATIENCE_SECONDS = 30.0
+POLL_SECONDS = 0.02
 
 
 @pytest.fixture(autouse=True)
@@ -59,21 +61,22 @@ async def family(home: Path, count: int) -> AsyncIterator[asyncio.subprocess.Pro
             await program.communicate()
 
 
-async def members(home: Path, count: int) -> list[dict[str, Any]]:
-    """The members, once there are so many and each has its share."""
+async def members(home: Path, count: int, *, gone: int | None = None) -> list[MemberJson]:
+    """The members, once there are so many, each has its share, and the process `gone` is none of them."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            status, out, _ = await postroom(home, "members", "--json")
-            if status == 0:
-                found: list[dict[str, Any]] = json.loads(out)["members"]
-                shares = [len(member["shards"]) for member in found]
-                if len(found) == count and sum(shares) == 64 and max(shares) - min(shares) <= 1:
-                    return found
+            answered = await asked(home, Client.members)
+            found = [each for each in answered.members if pid_of(each) != gone] if answered is not None else []
+            shares = [len(member.shards) for member in found]
+            if len(found) == count and sum(shares) == 64 and max(shares) - min(shares) <= 1:
+                return found
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def send(home: Path, count: int) -> None:
     for n in range(count):
-        await answer(home, "send", "steps", "--tenant", "a", "--key", f"k{n}", json.dumps({"n": n}))
+        body = {"tenant": "a", "key": f"k{n}", "payload": {"n": n}}
+        assert await asked(home, methodcaller("enqueue", "steps", body)) is not None
 
 
 async def steps(home: Path, count: int) -> list[list[str]]:
@@ -83,11 +86,11 @@ async def steps(home: Path, count: int) -> list[list[str]]:
             lines = path.read_text().splitlines() if path.exists() else []
             if len(lines) >= count:
                 return [line.split() for line in lines]
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(POLL_SECONDS)
 
 
-def pid_of(member: dict[str, Any]) -> int:
-    return int(member["process"].rpartition(":")[2])
+def pid_of(member: MemberJson) -> int:
+    return int(member.process.rpartition(":")[2])
 
 
 async def test_processes_share_the_work_one_that_is_killed_is_started_anew_and_all_stop_together(home: Path) -> None:
@@ -96,12 +99,14 @@ async def test_processes_share_the_work_one_that_is_killed_is_started_anew_and_a
         _, table, _ = await postroom(home, "members")
         assert [line.split()[1] for line in table.splitlines()] == ["shards", "32", "32"]
         assert "answered this" in table
+        assert len((await answer(home, "members"))["members"]) == 2
         await send(home, 8)
         first = await steps(home, 8)
         assert {int(pid) for _, _, pid in first} == {pid_of(member) for member in found}
-        os.kill(pid_of(next(member for member in found if not member["answers"])), signal.SIGKILL)
+        killed = pid_of(next(member for member in found if not member.answers))
+        os.kill(killed, signal.SIGKILL)
         await told(parent, "ended with signal 9 and is started anew")
-        again = await members(home, 2)
+        again = await members(home, 2, gone=killed)
         assert {pid_of(member) for member in again} != {pid_of(member) for member in found}
         parent.send_signal(signal.SIGINT)
         await parent.communicate()
