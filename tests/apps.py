@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import pytest
 
 from runtime import App, Running, Settings
 from runtime.tree import TreeNode
@@ -29,3 +32,13 @@ async def run(app: App, server: Server, **settings: Any) -> AsyncIterator[Runnin
 def services_node(running: Running) -> TreeNode:
     """Where the tree shows the app's services."""
     return next(node for node in running.node().children if node.name == "services")
+
+
+@pytest.fixture
+def private_rendezvous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in this process find the test's own apps, and no others that run on this machine."""
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # apps are looked for there too
+    for name in ("POSTROOM_URL", "POSTROOM_DATABASE"):
+        monkeypatch.delenv(name, raising=False)

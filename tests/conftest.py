@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import uvloop
 
+from tests.apps import private_rendezvous
 from tests.postgres import admin, database, empty_database, postgres_server, store
 
-__all__ = ["admin", "database", "empty_database", "postgres_server", "store"]
+__all__ = ["admin", "database", "empty_database", "postgres_server", "private_rendezvous", "store"]
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -60,9 +59,7 @@ class Closer(Actor):
 
 
 @pytest.fixture(autouse=True)
-def private_rendezvous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tmp_path.chmod(0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def clean(private_rendezvous: None) -> None:
     Stepper.entered, Stepper.release = asyncio.Event(), asyncio.Event()
     Stepper.seen.clear()
     Closer.told.clear()

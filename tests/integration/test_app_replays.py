@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -56,9 +55,7 @@ class Picky(Actor):
 
 
 @pytest.fixture(autouse=True)
-def private_rendezvous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tmp_path.chmod(0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def clean(private_rendezvous: None) -> None:
     Stepper.broken = True
     Stepper.seen.clear()
     Anything.seen.clear()

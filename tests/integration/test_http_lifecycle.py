@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,11 +13,7 @@ from runtime.clock import SystemClock
 from runtime.http import Address, AddressInUseError, HttpServer, ListenError
 from tests.desk import Desk
 
-
-@pytest.fixture(autouse=True)
-def private_rendezvous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tmp_path.chmod(0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("private_rendezvous")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from importlib.metadata import EntryPoint
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -26,12 +25,9 @@ LARGE = '{"id": "L-1", "sku": "s", "cents": 500000, "address": "here"}'
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def surroundings(private_rendezvous: None, monkeypatch: pytest.MonkeyPatch) -> None:
     plugins = [EntryPoint("sagas", "sagas.cli:sagas", PLUGINS)]
     monkeypatch.setattr("runtime.cli.root.entry_points", lambda group: plugins if group == PLUGINS else [])
-    tmp_path.chmod(0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.delenv("POSTROOM_URL", raising=False)
 
 
 async def postroom(*arguments: str) -> Result:

@@ -32,13 +32,10 @@ ORDER = order.Order("A", "s", 500, "here")
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def surroundings(private_rendezvous: None, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"sagas": "sagas", "export": "export_saga", "import": "import_sagas"}
     plugins = [EntryPoint(name, f"sagas.cli:{value}", PLUGINS) for name, value in values.items()]
     monkeypatch.setattr("runtime.cli.root.entry_points", lambda group: plugins if group == PLUGINS else [])
-    tmp_path.chmod(0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.delenv("POSTROOM_URL", raising=False)
 
 
 async def postroom(*arguments: str) -> Result:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -59,12 +58,6 @@ class Scene:
 
     async def causes(self, event_id: str) -> list[str]:
         return [reason["cause"] for reason in (await self.explain(event_id))["reasons"]]
-
-
-@pytest.fixture
-def private_rendezvous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tmp_path.chmod(0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
 
 @pytest.fixture
