@@ -21,10 +21,11 @@ from actors.supervisor_ref import SupervisorRef
 from runtime.cells.state import Command
 from runtime.durable.headers import headers_of
 from runtime.errors import NotFoundError
+from runtime.store.records import Event
 
 if TYPE_CHECKING:
     from runtime.cells.ties import Ties
-    from runtime.store.records import Delayed, Event
+    from runtime.store.records import Delayed
 
 LOGGER = logging.getLogger("postroom.actors")
 T = TypeVar("T")
@@ -219,7 +220,7 @@ class EventContext(MemoryContext):
     __slots__ = ("_event", "_open", "_transaction", "attempt", "emitted", "event_id")
 
     def __init__(self, surroundings: Surroundings, event: Event, transaction: Transactional) -> None:
-        super().__init__(surroundings)
+        self._surroundings = surroundings
         self._event = event
         self._transaction = transaction
         self._open = True
@@ -276,7 +277,7 @@ class EventContext(MemoryContext):
 
     def _add(self, emitted: Event | Delayed) -> UUID:
         self.emitted.append(emitted)
-        return emitted.event.id if hasattr(emitted, "event") else emitted.id
+        return emitted.id if isinstance(emitted, Event) else emitted.event.id
 
     def close(self) -> None:
         self._open = False

@@ -64,9 +64,10 @@ class CodePlan(Plan):
         if isinstance(outcome, Raised) and outcome.diverged:
             self._park(run, outcome.error)
             return
-        for node in script.new:
-            instance.calls.append(CallRecord(node))
-            run.enter(len(instance.calls) - 1, ())
+        begun = len(instance.calls)
+        instance.calls.extend(CallRecord(node) for node in script.new)
+        for number in range(begun, len(instance.calls)):
+            run.enter(self[number], ())
         if isinstance(outcome, Raised):
             self._raised(run, outcome.error)
         elif isinstance(outcome, Returned) and not script.new and not instance.activities:
@@ -98,7 +99,7 @@ class CodePlan(Plan):
         """A step that has failed for good is for the code to decide about."""
         record = run.instance.calls[planned.id]
         record.state, record.error, record.at = "failed", error, run.now
-        run.complete(planned.id, ())
+        run.complete(planned, ())
         return True
 
     def compensation(self, run: Run, planned: PlanNode) -> Compensation:

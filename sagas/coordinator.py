@@ -128,18 +128,21 @@ class Coordinator(Actor):
 
     def _take(self, event: Event) -> Coroutine[Any, Any, None] | None:
         instance = self.state.instance
-        if isinstance(event, Undone) and instance is None:
-            gone = "its history is no longer kept, so that it cannot be undone"
-            self._tell(event.parent, Failed(event.place, event.attempt, gone, permanent=True))
-            return None
         if instance is None:
-            self.ctx.log.warning("%s is told to a saga that has not begun", type(event).__name__)
+            self._take_early(event)
             return None
         plan = self.catalog.plan_at_hand(instance.saga, instance.version)
         if plan is None:
             return self._take_later(event, instance)
         self._handle(plan, instance, event)
         return None
+
+    def _take_early(self, event: Event) -> None:
+        if isinstance(event, Undone):
+            gone = "its history is no longer kept, so that it cannot be undone"
+            self._tell(event.parent, Failed(event.place, event.attempt, gone, permanent=True))
+        else:
+            self.ctx.log.warning("%s is told to a saga that has not begun", type(event).__name__)
 
     async def _take_later(self, event: Event, instance: Instance) -> None:
         self._handle(await self.catalog.plan(instance.saga, instance.version), instance, event)
@@ -175,13 +178,13 @@ class Coordinator(Actor):
                     f"saga {instance.saga}",
                     parent=(instance.id, command.place, command.attempt),
                 )
-                self.ctx.emit(self.ctx.service, begin, key=command.child)
+                self.ctx.emit(SAGAS, begin, key=command.child)
             case Tell():
                 self._tell(command.instance, command.event)
             case Wake():
                 delay = min(max(0.0, command.due_at - self.ctx.clock.now()), ONE_YEAR_SECONDS)  # set again until then
                 due = Happened(Due(command.place, command.timer))
-                self.ctx.emit(self.ctx.service, due, key=instance.id, delay_seconds=delay)
+                self.ctx.emit(SAGAS, due, key=instance.id, delay_seconds=delay)
 
     def _send(self, instance: Instance, command: Send) -> None:
         message = self.catalog.message(command.service, command.message, command.payload)
@@ -192,14 +195,12 @@ class Coordinator(Actor):
             command.service,
             message,
             key=key,
-            finalizer=Finalizer(
-                service=self.ctx.service, key=instance.id, context=Sent(command.place, command.attempt)
-            ),
+            finalizer=Finalizer(service=SAGAS, key=instance.id, context=Sent(command.place, command.attempt)),
             idempotency_key=command.idempotency_key,
         )
 
     def _tell(self, instance_id: str, event: Any) -> None:
-        self.ctx.emit(self.ctx.service, Happened(event), key=instance_id)
+        self.ctx.emit(SAGAS, Happened(event), key=instance_id)
 
 
 def label_of(saga: str, status: Status) -> str:

@@ -218,6 +218,9 @@ Node = Annotated[
     msgspec.Meta(title="Node"),
 ]
 
+Called = Step | SubSaga
+"""The nodes that others answer."""
+
 FailurePolicy = Literal["compensate", "park"]
 
 

@@ -96,7 +96,7 @@ class Plan:
 
     def start(self, run: Run) -> None:
         """Begin a saga, or go on with one that is written as code."""
-        run.enter(self.root, ())
+        run.enter(self[self.root], ())
 
     def resume(self, run: Run, planned: PlanNode) -> None:
         """Go on after a call of a saga's code has ended."""

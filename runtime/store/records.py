@@ -225,10 +225,10 @@ class Batch(msgspec.Struct):
     def keep(self, emitted: Iterable[Event | Delayed]) -> None:
         """Add what a handler emitted."""
         for one in emitted:
-            if isinstance(one, Delayed):
-                self.delayed.append(one)
-            else:
+            if isinstance(one, Event):
                 self.events.append(one)
+            else:
+                self.delayed.append(one)
 
     def extra(self) -> Extras:
         """Its extras, to add to."""

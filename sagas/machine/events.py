@@ -87,4 +87,6 @@ class Undone(msgspec.Struct, frozen=True, tag=True):
     parent: str
 
 
+WorldEvent = Done | Failed | Due | Signalled
+"""What nobody asks the saga itself for."""
 Event = Done | Failed | Due | Signalled | Cancelled | Suspended | Resumed | Retried | Skipped | Repaired | Undone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sagas.definition import Choice, Loop, Parallel, Sequence, Step, SubSaga, WaitSignal, WaitTime
@@ -20,39 +21,14 @@ MAX_WAIT_SECONDS = 10 * 366 * 86_400.0
 def work_off(run: Run) -> None:
     """Do what is to do, until the saga waits for the world or has ended."""
     while run.todo:
-        todo = run.todo.popleft()
-        planned = run.plan[todo.node]
+        what, planned, rounds = run.todo.popleft()
         try:
-            if todo.what == "enter":
-                enter(run, planned, todo.rounds)
+            if what == "enter":
+                _ENTER[type(planned.node)](run, planned, rounds)
             else:
-                complete(run, planned, todo.rounds)
+                complete(run, planned, rounds)
         except ExpressionError as error:
-            _blame(run, planned, todo.what, todo.rounds, str(error))
-
-
-def enter(run: Run, planned: PlanNode, rounds: Rounds) -> None:
-    """Begin a node. Raises ExpressionError."""
-    match planned.node:
-        case Sequence():
-            run.instance.frames[planned.place(rounds)] = Frame()
-            _next_in_sequence(run, planned, rounds)
-        case Parallel():
-            _enter_parallel(run, planned, rounds)
-        case Choice():
-            _enter_choice(run, planned, rounds)
-        case Loop():
-            _enter_loop(run, planned, rounds)
-        case Step() | SubSaga():
-            place = planned.place(rounds)
-            activity = run.instance.activities[place] = Activity(planned.id, rounds, "sent")
-            send(run, place, activity)
-        case WaitSignal():
-            _enter_wait_signal(run, planned, rounds)
-        case WaitTime():
-            _enter_wait_time(run, planned, rounds)
-        case Code():
-            run.plan.start(run)
+            _blame(run, planned, what, rounds, str(error))
 
 
 def complete(run: Run, planned: PlanNode, rounds: Rounds) -> None:
@@ -71,7 +47,7 @@ def complete(run: Run, planned: PlanNode, rounds: Rounds) -> None:
         case Code():
             run.plan.resume(run, planned)
         case _:
-            run.complete(parent.id, rounds)
+            run.complete(parent, rounds)
 
 
 def send(run: Run, place: str, activity: Activity) -> None:
@@ -79,18 +55,29 @@ def send(run: Run, place: str, activity: Activity) -> None:
     planned = run.plan[activity.node]
     node = planned.node
     activity.state, activity.error, activity.due_at, activity.timer = "sent", None, None, 0
-    if isinstance(node, SubSaga):
-        given = expression(node.input).evaluate(run.data(planned, activity.rounds))
-        child = run.child_id(place, activity.attempt)
-        run.commands.append(StartChild(place, activity.attempt, node.saga, given, child))
-    else:
+    if isinstance(node, Step):
         payload = run.message_of(planned, activity.rounds, node)
         key = run.key_of(planned, activity.rounds, node)
         unique = run.idempotency_key(place)
         run.commands.append(Send(place, activity.attempt, node.service, node.message, payload, key, unique))
         if node.timeout_seconds is not None:
             run.wake(place, activity, run.now + node.timeout_seconds)
+    else:
+        given = expression(node.input).evaluate(run.data(planned, activity.rounds))
+        child = run.child_id(place, activity.attempt)
+        run.commands.append(StartChild(place, activity.attempt, node.saga, given, child))
     run.note("sent", place, f"send {activity.attempt}" if activity.attempt > 1 else "")
+
+
+def _enter_step(run: Run, planned: PlanNode, rounds: Rounds) -> None:
+    place = planned.place(rounds)
+    activity = run.instance.activities[place] = Activity(planned.id, rounds, "sent")
+    send(run, place, activity)
+
+
+def _enter_sequence(run: Run, planned: PlanNode, rounds: Rounds) -> None:
+    run.instance.frames[planned.place(rounds)] = Frame()
+    _next_in_sequence(run, planned, rounds)
 
 
 def _next_in_sequence(run: Run, planned: PlanNode, rounds: Rounds) -> None:
@@ -98,19 +85,19 @@ def _next_in_sequence(run: Run, planned: PlanNode, rounds: Rounds) -> None:
     frame = run.instance.frames[place]
     if frame.next == len(planned.children):
         del run.instance.frames[place]
-        run.complete(planned.id, rounds)
+        run.complete(planned, rounds)
         return
     frame.next += 1
-    run.enter(planned.children[frame.next - 1], rounds)
+    run.enter(run.plan[planned.children[frame.next - 1]], rounds)
 
 
 def _enter_parallel(run: Run, planned: PlanNode, rounds: Rounds) -> None:
     if not planned.children:
-        run.complete(planned.id, rounds)
+        run.complete(planned, rounds)
         return
     run.instance.frames[planned.place(rounds)] = Frame(running=len(planned.children))
     for child in planned.children:
-        run.enter(child, rounds)
+        run.enter(run.plan[child], rounds)
 
 
 def _branch_done(run: Run, planned: PlanNode, rounds: Rounds) -> None:
@@ -118,7 +105,7 @@ def _branch_done(run: Run, planned: PlanNode, rounds: Rounds) -> None:
     frame.running -= 1
     if frame.running == 0:
         del run.instance.frames[planned.place(rounds)]
-        run.complete(planned.id, rounds)
+        run.complete(planned, rounds)
 
 
 def _enter_choice(run: Run, planned: PlanNode, rounds: Rounds) -> None:
@@ -131,9 +118,9 @@ def _enter_choice(run: Run, planned: PlanNode, rounds: Rounds) -> None:
         "chosen", planned.place(rounds), "nothing" if taken is None else run.plan[planned.children[taken]].node.name
     )
     if taken is None:
-        run.complete(planned.id, rounds)
+        run.complete(planned, rounds)
     else:
-        run.enter(planned.children[taken], rounds)
+        run.enter(run.plan[planned.children[taken]], rounds)
 
 
 def _enter_loop(run: Run, planned: PlanNode, rounds: Rounds) -> None:
@@ -155,12 +142,12 @@ def _fill_loop(run: Run, planned: PlanNode, rounds: Rounds) -> None:
         number = frame.next
         frame.next, frame.running = number + 1, frame.running + 1
         run.instance.scopes[f"{place}[{number}]"] = {node.item: frame.items[number], "index": number}
-        run.enter(planned.children[0], (*rounds, number))
+        run.enter(run.plan[planned.children[0]], (*rounds, number))
     if frame.running == 0:
         del run.instance.frames[place]
         if node.collect is not None:
             run.write(planned, rounds, [frame.values[number] for number in range(len(frame.items))])
-        run.complete(planned.id, rounds)
+        run.complete(planned, rounds)
 
 
 def _round_done(run: Run, planned: PlanNode, body: PlanNode, rounds: Rounds) -> None:
@@ -203,7 +190,7 @@ def _enter_wait_time(run: Run, planned: PlanNode, rounds: Rounds) -> None:
     if due_at > run.now + MAX_WAIT_SECONDS:
         raise ExpressionError(node.until or "", "the answer is a time more than ten years ahead")
     if due_at <= run.now:
-        run.complete(planned.id, rounds)
+        run.complete(planned, rounds)
         return
     place = planned.place(rounds)
     activity = run.instance.activities[place] = Activity(planned.id, rounds, "waiting")
@@ -213,7 +200,7 @@ def _enter_wait_time(run: Run, planned: PlanNode, rounds: Rounds) -> None:
 
 def _went_well(run: Run, planned: PlanNode, rounds: Rounds, output: Any) -> None:
     run.write(planned, rounds, output)
-    run.complete(planned.id, rounds)
+    run.complete(planned, rounds)
 
 
 def _finish(run: Run) -> None:
@@ -229,3 +216,21 @@ def _blame(run: Run, planned: PlanNode, what: str, rounds: Rounds, error: str) -
     if what == "complete" and planned.parent is not None:
         planned = run.plan[planned.parent]
     fail(run, planned, rounds, error, run.instance.activities.get(planned.place(rounds)))
+
+
+def _enter_code(run: Run, _planned: PlanNode, _rounds: Rounds) -> None:
+    run.plan.start(run)
+
+
+_ENTER: dict[type, Callable[[Run, PlanNode, Rounds], None]] = {
+    Sequence: _enter_sequence,
+    Parallel: _enter_parallel,
+    Choice: _enter_choice,
+    Loop: _enter_loop,
+    Step: _enter_step,
+    SubSaga: _enter_step,
+    WaitSignal: _enter_wait_signal,
+    WaitTime: _enter_wait_time,
+    Code: _enter_code,
+}
+"""How each kind of node begins. A table, as a check of a struct's class is dear where it is another class."""

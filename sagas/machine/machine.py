@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sagas.definition import Step, SubSaga
+from sagas.definition import Called
 from sagas.errors import ExpressionError
 from sagas.machine.commands import Command
-from sagas.machine.events import Done, Due, Event, Failed, Signalled
+from sagas.machine.events import Done, Due, Event, Failed, Signalled, WorldEvent
 from sagas.machine.failing import attempt_failed, fail, send_undo, settle, undo_next
 from sagas.machine.forward import send, work_off
-from sagas.machine.operator import OperatorEvent, operate, require_signal
+from sagas.machine.operator import operate, require_signal
 from sagas.machine.run import Run
 from sagas.machine.state import Activity, Instance
 from sagas.plan import Plan
@@ -65,11 +65,11 @@ def handle(plan: Plan, instance: Instance, event: Event, now: float) -> list[Com
         RefusedError: what a person asks for is impossible now; nothing was changed.
     """
     run = Run(plan, instance, now)
-    if isinstance(event, OperatorEvent):
+    if not isinstance(event, WorldEvent):
         for following in operate(run, event):
             _happen(run, following)
         return run.commands
-    if isinstance(event, Signalled):
+    if type(event) is Signalled:
         require_signal(run, event)
     if instance.suspended:
         instance.held.append(event)
@@ -104,7 +104,7 @@ def _done(run: Run, event: Done) -> None:
         undo_next(run)
         return
     planned = run.plan[activity.node]
-    if not isinstance(planned.node, Step | SubSaga):
+    if not isinstance(planned.node, Called):
         instance.activities[event.place] = activity
         return
     run.note("done", event.place)
@@ -119,7 +119,7 @@ def _done(run: Run, event: Done) -> None:
     if instance.phase == "draining":
         settle(run)
     else:
-        run.complete(planned.id, activity.rounds)
+        run.complete(planned, activity.rounds)
 
 
 def _failed(run: Run, event: Failed) -> None:
@@ -149,7 +149,7 @@ def _due(run: Run, event: Due) -> None:
             fail(run, planned, activity.rounds, f"the signal {planned.node.signal} has not come within {limit:g} s")
         else:
             run.note("woke", event.place)
-            run.complete(planned.id, activity.rounds)
+            run.complete(planned, activity.rounds)
 
 
 def _send_again(run: Run, place: str, activity: Activity) -> None:
@@ -171,7 +171,7 @@ def _signalled(run: Run, event: Signalled) -> None:
             del instance.activities[place]
             run.note("signalled", place, f"by {event.by}" if event.by else "")
             run.write(planned, activity.rounds, event.payload)
-            run.complete(planned.id, activity.rounds)
+            run.complete(planned, activity.rounds)
             return
     instance.signals.setdefault(event.signal, []).append(event.payload)
     run.note("signal kept", "", event.signal)

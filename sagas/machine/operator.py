@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from sagas.definition import Loop, Sequence, Step, SubSaga
+from sagas.definition import Called, Loop, Sequence, SubSaga
 from sagas.errors import ExpressionError, RefusedError
 from sagas.machine.commands import Tell
 from sagas.machine.events import (
@@ -117,7 +117,7 @@ def _skip(run: Run, event: Skipped) -> Iterable[Event]:
     _parked(run, event.place)
     activity = run.instance.activities[event.place]
     planned = run.plan[activity.node]
-    if not isinstance(planned.node, Step | SubSaga):
+    if not isinstance(planned.node, Called):
         raise RefusedError(f"{event.place} is no step; repair the data that it reads and retry")
     if not activity.undo:
         _require_fits(f"the output of {event.place}", event.output, run.plan.output_type(run, planned))
@@ -175,7 +175,7 @@ def _again(run: Run, place: str, activity: Activity) -> None:
         activity.attempt += 1
     if activity.undo:
         send_undo(run, place, activity)
-    elif isinstance(planned.node, Step | SubSaga):
+    elif isinstance(planned.node, Called):
         try:
             send(run, place, activity)
         except ExpressionError as error:
@@ -183,8 +183,8 @@ def _again(run: Run, place: str, activity: Activity) -> None:
     else:
         del run.instance.activities[place]
         if isinstance(planned.node, Loop) and len(activity.rounds) > len(planned.loops):
-            run.complete(planned.children[0], activity.rounds)
+            run.complete(run.plan[planned.children[0]], activity.rounds)
         elif isinstance(planned.node, Sequence):
-            run.complete(planned.id, activity.rounds)
+            run.complete(planned, activity.rounds)
         else:
-            run.enter(planned.id, activity.rounds)
+            run.enter(planned, activity.rounds)

@@ -6,8 +6,6 @@ import uuid
 from collections import deque
 from typing import Any, Literal
 
-import msgspec
-
 from sagas.definition import Compensation, Step
 from sagas.errors import ExpressionError
 from sagas.expressions import expression
@@ -19,12 +17,8 @@ CHILDREN = uuid.UUID("8f5a6c0e-6f0b-5a55-9f5e-0c4f1c1f7b6d")
 """The name space of the ids of sagas inside others."""
 
 
-class Todo(msgspec.Struct, frozen=True):
-    """A node to enter, or one that has ended. In a list of its own, so that long sagas need no deep stack."""
-
-    what: Literal["enter", "complete"]
-    node: int
-    rounds: Rounds
+Todo = tuple[Literal["enter", "complete"], PlanNode, Rounds]
+"""A node to enter, or one that has ended. In a list of its own, so that long sagas need no deep stack."""
 
 
 class Run:
@@ -39,11 +33,11 @@ class Run:
         self.commands: list[Command] = []
         self.todo: deque[Todo] = deque()
 
-    def enter(self, node: int, rounds: Rounds) -> None:
-        self.todo.append(Todo("enter", node, rounds))
+    def enter(self, planned: PlanNode, rounds: Rounds) -> None:
+        self.todo.append(("enter", planned, rounds))
 
-    def complete(self, node: int, rounds: Rounds) -> None:
-        self.todo.append(Todo("complete", node, rounds))
+    def complete(self, planned: PlanNode, rounds: Rounds) -> None:
+        self.todo.append(("complete", planned, rounds))
 
     def note(self, what: str, place: str = "", detail: str = "") -> None:
         self.instance.note(self.now, what, place, detail)
