@@ -142,6 +142,8 @@ class PlannedChange(msgspec.Struct, frozen=True):
     name: str
     change: Literal["new", "changed", "none", "kept"]
     settings: list[SettingChange]
+    paused: bool = False
+    """Whether it is new and starts nothing until it is resumed, as it was paused where it comes from."""
 
 
 class Imported(msgspec.Struct, frozen=True):

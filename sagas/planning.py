@@ -88,9 +88,10 @@ class Planning:
         if known is not None and known.source == "app":
             return PlannedChange(*address, "kept", settings), None
         becomes = self._desk.set_anew(known, self._desk.checked(planned.schedule), source="people", by=by)
-        if known is None and planned.paused:
+        arrives_paused = known is None and planned.paused
+        if arrives_paused:
             becomes = msgspec.structs.replace(becomes, standing=paused(becomes.standing))
-        told = PlannedChange(*address, "new" if known is None else "changed", settings)
+        told = PlannedChange(*address, "new" if known is None else "changed", settings, arrives_paused)
         return told, ScheduleChange(address, 0 if known is None else known.revision, becomes)
 
     async def _of(self, service: str) -> AsyncIterator[StoredSchedule]:

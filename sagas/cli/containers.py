@@ -74,7 +74,8 @@ def _told(value: object) -> str:
 
 def _schedule_rows(changes: Iterable[PlannedChange]) -> Iterator[tuple[object, ...]]:
     for each in changes:
-        yield each.tenant, each.name, "kept as the code has it" if each.change == "kept" else each.change, "", "", ""
+        change = "kept as the code has it" if each.change == "kept" else each.change
+        yield each.tenant, each.name, f"{change}, paused" if each.paused else change, "", "", ""
         for one in each.settings:
             yield "", "", "", one.setting, *("" if value is None else _told(value) for value in (one.before, one.after))
 

@@ -278,6 +278,9 @@ async def test_schedules_travel_with_the_sagas_they_start_and_the_services_they_
         looked = await imported(path, document)
         shown = [line.split() for line in looked.stdout.splitlines()]
         assert ["acme", "nightly", "new"] in shown
+        assert ["bee", "release", "new,", "paused"] in shown
+        told = json.loads((await imported(path, document, "--json")).stdout)["schedules"]
+        assert [(each["name"], each["paused"]) for each in told] == [("nightly", False), ("release", True)]
         assert ["cron", '"0', "3", "*", "*", '*"'] in shown
         assert (await imported(path, document, "--yes", "--by", "ann")).exit_code == 0
         assert (await sagas.transfer.export("order")).schedules == container.schedules
@@ -291,8 +294,9 @@ async def test_schedules_travel_with_the_sagas_they_start_and_the_services_they_
                 "name": "nightly",
                 "change": "changed",
                 "settings": [{"setting": "cron", "before": "0 3 * * *", "after": "0 4 * * *"}],
+                "paused": False,
             },
-            {"tenant": "bee", "name": "release", "change": "none", "settings": []},
+            {"tenant": "bee", "name": "release", "change": "none", "settings": [], "paused": False},
         ]
         assert (await running.operations.schedules.schedule("acme", "nightly")).schedule.cron == "0 4 * * *"
 
