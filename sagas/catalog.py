@@ -59,6 +59,13 @@ class Catalog:
     def __contains__(self, name: str) -> bool:
         return name in self._known
 
+    @property
+    def running(self) -> Running:
+        """The app that runs. Raises SagaError where none does."""
+        if self._running is None:
+            raise SagaError("the app is not running; use `async with app.running():`")
+        return self._running
+
     def names(self) -> list[str]:
         return sorted(self._known)
 
@@ -152,7 +159,7 @@ class Catalog:
 
     async def publish(self, definition: Definition, checksum: str, *, by: str) -> int:
         """Have a checked definition published; return the number of its version once it has one."""
-        running, name = self._require_running(), definition.name
+        running, name = self.running, definition.name
         if (await self._read(name)).having(checksum) is None:
             message = Publish(definition, by)
             await running.append([running.admission.event(LIBRARY, message, tenant=SYSTEM, key=name, by=by)])
@@ -200,7 +207,7 @@ class Catalog:
         if name in self._codes:
             return self._codes[name]
         known = self._shelves.get(name)
-        if known is None or self._require_running().clock.monotonic() - known[0] > FRESH_SECONDS:
+        if known is None or self.running.clock.monotonic() - known[0] > FRESH_SECONDS:
             return None
         return known[1].current
 
@@ -252,13 +259,13 @@ class Catalog:
         return self._services[service].keyed
 
     async def _read(self, name: str) -> Shelf:
-        states = await self._require_running().store.states(LIBRARY, [(SYSTEM, name)])
+        states = await self.running.store.states(LIBRARY, [(SYSTEM, name)])
         shelf = msgspec.json.decode(states[0].payload, type=Shelf) if states else Shelf()
         self._keep(name, shelf)
         return shelf
 
     def _keep(self, name: str, shelf: Shelf) -> None:
-        self._shelves[name] = (self._require_running().clock.monotonic(), shelf)
+        self._shelves[name] = (self.running.clock.monotonic(), shelf)
         version = shelf.version(shelf.current)
         if version is not None and name not in self._known:
             plan = Plan(version.definition)
@@ -269,11 +276,6 @@ class Catalog:
         if version is None:
             raise SagaError(f"the saga {name} could not be published")
         return version.number
-
-    def _require_running(self) -> Running:
-        if self._running is None:
-            raise SagaError("the app is not running; use `async with app.running():`")
-        return self._running
 
     def _require_no_circle(self, plan: Plan) -> None:
         """Raises DefinitionError where a saga would, by way of others, run inside itself."""

@@ -8,6 +8,7 @@ whose finalizer is the saga; its end is told by an event in the commit that ends
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Coroutine, Iterable
 from typing import Any, ClassVar
@@ -15,13 +16,14 @@ from typing import Any, ClassVar
 import msgspec
 
 from actors import Actor, Finalizer, JobEnded
-from runtime.errors import InvalidInputError, NotFoundError, UnknownServiceError
+from runtime.errors import ConflictError, InvalidInputError, NotFoundError, UnknownServiceError
 from runtime.store.records import StoredState
 from sagas.catalog import Catalog
 from sagas.definition import ONE_YEAR_SECONDS
 from sagas.errors import RefusedError
 from sagas.machine import (
     Command,
+    Discard,
     Done,
     Due,
     Event,
@@ -36,7 +38,7 @@ from sagas.machine import (
     begin,
     handle,
 )
-from sagas.messages import Begin, Happened
+from sagas.messages import Begin, Happened, Superseded
 from sagas.plan import Plan
 from sagas.repetition import other_start
 
@@ -121,10 +123,18 @@ class Coordinator(Actor):
             return self._take(Done(sent.place, ended.result))
         why = f"{ended.outcome}: {ended.cause.type}: {ended.cause.message}" if ended.cause else ended.outcome
         cause = why[:MAX_CAUSE_CHARACTERS]
-        return self._take(Failed(sent.place, sent.attempt, cause, permanent=ended.outcome == "aborted"))
+        letter = ended.job if ended.outcome == "failed" else None
+        permanent = ended.outcome == "aborted"
+        return self._take(Failed(sent.place, sent.attempt, cause, permanent=permanent, letter=letter))
 
     def happened(self, message: Happened) -> Coroutine[Any, Any, None] | None:
         return self._take(message.event)
+
+    async def superseded(self, message: Superseded) -> None:
+        by, reason = f"saga {self.ctx.key}", f"{message.place} was done since"
+        for letter in message.letters:
+            with contextlib.suppress(ConflictError, NotFoundError):  # a person was there first
+                await self.catalog.running.operations.discard(letter, by=by, reason=reason)
 
     def _take(self, event: Event) -> Coroutine[Any, Any, None] | None:
         instance = self.state.instance
@@ -181,6 +191,9 @@ class Coordinator(Actor):
                 self.ctx.emit(SAGAS, begin, key=command.child)
             case Tell():
                 self._tell(command.instance, command.event)
+            case Discard():
+                superseded = Superseded(command.place, command.letters)
+                self.ctx.emit(self.ctx.service, superseded, key=instance.id)
             case Wake():
                 delay = min(max(0.0, command.due_at - self.ctx.clock.now()), ONE_YEAR_SECONDS)  # set again until then
                 due = Happened(Due(command.place, command.timer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -28,6 +29,13 @@ class Happened(msgspec.Struct, frozen=True):
     """Something has happened to the saga that this event is for."""
 
     event: Event
+
+
+class Superseded(msgspec.Struct, frozen=True):
+    """A step of the saga that this event is for was done after sends of it had failed: nobody needs to see to these."""
+
+    place: str
+    letters: tuple[UUID, ...]
 
 
 class Publish(msgspec.Struct, frozen=True):

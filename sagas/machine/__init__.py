@@ -1,6 +1,6 @@
 """The pure machine of one saga: events in, commands out."""
 
-from sagas.machine.commands import Command, Finish, Outcome, Send, StartChild, Tell, Wake
+from sagas.machine.commands import Command, Discard, Finish, Outcome, Send, StartChild, Tell, Wake
 from sagas.machine.events import (
     Cancelled,
     Done,
@@ -23,6 +23,7 @@ __all__ = [
     "Activity",
     "Cancelled",
     "Command",
+    "Discard",
     "Done",
     "Due",
     "Entry",

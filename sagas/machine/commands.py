@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -51,10 +52,17 @@ class Wake(msgspec.Struct, frozen=True):
     due_at: float
 
 
+class Discard(msgspec.Struct, frozen=True):
+    """Give up the dead letters of sends of a step that has been done since."""
+
+    place: str
+    letters: tuple[UUID, ...]
+
+
 class Finish(msgspec.Struct, frozen=True):
     """The saga has ended; its state says how."""
 
     outcome: Outcome
 
 
-Command = Send | StartChild | Tell | Wake | Finish
+Command = Send | StartChild | Tell | Wake | Discard | Finish

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -17,12 +18,13 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """A send of a step has failed for good. `permanent` failures are not sent again."""
+    """A send of a step has failed for good. `permanent` failures are not sent again; `letter` is its dead letter."""
 
     place: str
     attempt: int
     error: str
     permanent: bool = False
+    letter: UUID | None = None
 
 
 class Due(msgspec.Struct, frozen=True, tag=True):

@@ -14,7 +14,7 @@ from typing import Any
 
 from sagas.definition import Called
 from sagas.errors import ExpressionError
-from sagas.machine.commands import Command
+from sagas.machine.commands import Command, Discard
 from sagas.machine.events import Done, Due, Event, Failed, Signalled, WorldEvent
 from sagas.machine.failing import attempt_failed, fail, send_undo, settle, undo_next
 from sagas.machine.forward import send, work_off
@@ -99,6 +99,8 @@ def _done(run: Run, event: Done) -> None:
     if activity is None or activity.state == "waiting":
         return
     del instance.activities[event.place]
+    if activity.letters:
+        run.commands.append(Discard(event.place, activity.letters))
     if activity.undo:
         run.note("undone", event.place)
         undo_next(run)
@@ -124,6 +126,8 @@ def _done(run: Run, event: Done) -> None:
 
 def _failed(run: Run, event: Failed) -> None:
     activity = run.instance.activities.get(event.place)
+    if activity is not None and event.letter is not None:
+        activity.letters = (*activity.letters, event.letter)
     if activity is not None and activity.state == "sent" and activity.attempt == event.attempt:
         attempt_failed(run, event.place, activity, event.error, permanent=event.permanent)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -41,6 +42,8 @@ class Activity(msgspec.Struct, omit_defaults=True):
     unsure: bool = False
     """A send was not answered in time, so that it may have been done."""
     error: str | None = None
+    letters: tuple[UUID, ...] = ()
+    """The dead letters of its sends that failed."""
 
 
 class Frame(msgspec.Struct, omit_defaults=True):

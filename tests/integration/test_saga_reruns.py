@@ -13,12 +13,15 @@ from actors import Actor, RetryPolicy
 from runtime import App, Running, Settings
 from runtime.errors import ConflictError
 from runtime.offline import offline_operations
+from runtime.store.audit import AuditFilter
 from runtime.store.records import DeadLetterFilter, DeadLetterView
 from runtime.store.replays import ReplayFilter
-from sagas import Flow, Sagas, undo
+from sagas import Flow, Retry, Sagas, undo
+from sagas.definition import FailurePolicy
 from tests.apps import run, url_of
 from tests.postgres import Server
 
+ONCE = Retry()
 GONE_BACK = "the saga A is compensated and waits for b no more"
 
 
@@ -41,12 +44,13 @@ def the_second_fails() -> None:
     Worker.failing, Worker.done = {2}, []
 
 
-def two_undoable() -> tuple[App, Sagas]:
+def two_undoable(*, retry: Retry = ONCE, on_failure: FailurePolicy = "compensate") -> tuple[App, Sagas]:
     app = App("test")
     app.service("work", Worker, retry=RetryPolicy(attempts=1))
     sagas = Sagas(app)
     flow = Flow("two").step("a", "work", config={"n": 1}, undo=undo("work", config={"n": -1}))
-    sagas.register(flow.step("b", "work", config={"n": 2}, undo=undo("work", config={"n": -2})).definition())
+    flow.step("b", "work", config={"n": 2}, retry=retry, undo=undo("work", config={"n": -2}))
+    sagas.register(flow.definition(on_failure=on_failure))
     return app, sagas
 
 
@@ -87,6 +91,23 @@ async def test_a_replay_by_filter_runs_no_step_of_a_saga_that_has_gone_back(data
     assert done.replayed == 5
     assert refused == {GONE_BACK, GONE_BACK.replace(" b ", " a ")}
     assert sorted(Worker.done) == [-1, -1, 1, 1, 1, 2, 2], "the undo, and the steps of the saga that was completed"
+
+
+async def test_the_dead_letters_of_sends_before_the_one_that_was_done_are_given_up(database: Server) -> None:
+    app, sagas = two_undoable(retry=Retry(attempts=2, initial_seconds=0.01), on_failure="park")
+    async with run(app, database) as running:
+        saga = await sagas.start("two", tenant="t")
+        while (await sagas.show(saga)).status != "parked":  # noqa: ASYNC110 # it is asked
+            await asyncio.sleep(0)
+        assert len(await running.operations.dead_letters(DeadLetterFilter())) == 2
+        Worker.failing = set()
+        await sagas.retry(saga, by="ann")
+        assert (await sagas.wait(saga)).status == "completed"
+        await running.wait_idle("sagas")
+        letters = await running.operations.dead_letters(DeadLetterFilter(state=None))
+        lines = await running.operations.audit.lines(AuditFilter(action="discard"))
+    assert [letter.state for letter in letters] == ["discarded"] * 2
+    assert {(line.by, line.detail) for line in lines} == {(f"saga {saga}", "b was done since")}
 
 
 async def test_while_no_app_runs_the_letters_of_sagas_that_have_ended_are_not_replayed(database: Server) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sagas.builder import Flow, undo
 from sagas.definition import Retry
-from sagas.machine import Cancelled, Done, Failed, Retried, Tell, Undone
+from sagas.machine import Cancelled, Discard, Done, Failed, Retried, Tell, Undone
+from tests.records import new_id
 from tests.unit.sagas.scene import Scene
 
 RETRIED = Retry(attempts=3, initial_seconds=1.0, factor=2.0)
@@ -55,6 +56,20 @@ def test_a_step_is_sent_as_often_as_its_retry_says_with_growing_pauses() -> None
         scene.pass_time(pause)
     scene.failed("a")
     assert (scene.status, scene.sent) == ("compensated", ["a", "a", "a"])
+
+
+def test_the_dead_letters_of_a_step_that_is_done_after_all_are_given_up() -> None:
+    scene = Scene(Flow("f").step("a", "s", retry=RETRIED, timeout_seconds=10).step("b", "s").definition())
+    letters = new_id(), new_id()
+    scene.happen(Failed("a", 1, "broken", letter=letters[0]))
+    scene.pass_time(1)
+    scene.pass_time(10)
+    scene.pass_time(2)
+    scene.happen(Failed("a", 2, "broken, after it was not answered in time", letter=letters[1]))
+    assert not [each for each in scene.commands if isinstance(each, Discard)]
+    scene.done("a")
+    scene.happen(Failed("b", 1, "broken", letter=new_id()))
+    assert [each for each in scene.commands if isinstance(each, Discard)] == [Discard("a", letters)]
 
 
 def test_a_permanent_failure_is_not_sent_again() -> None:
