@@ -54,6 +54,16 @@ async def test_states_are_read_by_service_tenant_and_key(store: Store) -> None:
     assert await store.states("trips", []) == []
 
 
+async def test_keys_and_labels_may_hold_any_characters(store: Store) -> None:
+    odd = ["", "null", "{a,b}", 'say "hi"', "back\\slash", "two\nlines", "\x1f", "Αθήνα"]
+    states = [msgspec.structs.replace(state(key=each), label=each, ended=True) for each in odd]
+    await store.commit(with_states(*states))
+    assert await store.states("trips", [("acme", each) for each in odd]) == states
+    events = [make_event(key=each) for each in odd]
+    places = await store.commit(Batch(events=events))
+    assert [place.event for place in await store.read_pending(places[0].queue, 0, 10)] == events
+
+
 async def test_an_old_incarnation_cannot_write_states(backend: Backend) -> None:
     old = await backend.open_store()
     await backend.end_session(old)

@@ -1,4 +1,4 @@
-"""Records as columns: the statements take one array for each column."""
+"""Records as columns: the statements take one array for each column, or its literal (`arrays`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import starmap
 from typing import Any
 
 from runtime.core.lease import shard_of
+from runtime.store.postgres import arrays
 from runtime.store.postgres.pool import Row
 from runtime.store.records import Batch, DeadLetter, Delayed, Entry, Event, Outcome
 
@@ -75,9 +76,9 @@ def shortened(columns: Columns) -> Columns:
     return [
         ids,
         same(attempts),
-        queue_ids,
-        shard_ids,
-        present(keys),
+        arrays.numbers(queue_ids),
+        arrays.numbers(shard_ids),
+        arrays.texts(present(keys)),
         same(types),
         payloads,
         same(accepted_at),
@@ -105,10 +106,10 @@ def present(values: list[Any]) -> list[Any]:
 def outcome_columns(outcomes: Sequence[Outcome]) -> Columns:
     """seq, kind, started_at, finished_at, error, for a statement that fills in what `same` and `present` leave out."""
     return [
-        [outcome.seq for outcome in outcomes],
+        arrays.numbers([outcome.seq for outcome in outcomes]),
         same([outcome.kind for outcome in outcomes]),
-        [outcome.started_at for outcome in outcomes],
-        [outcome.finished_at for outcome in outcomes],
+        arrays.numbers([outcome.started_at for outcome in outcomes]),
+        arrays.numbers([outcome.finished_at for outcome in outcomes]),
         present([outcome.error for outcome in outcomes]),
     ]
 

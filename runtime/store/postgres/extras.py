@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from runtime.store.postgres import arrays
 from runtime.store.postgres.audit import audit_columns
 from runtime.store.postgres.columns import Columns, QueueIds
 from runtime.store.postgres.replays import progress_columns
@@ -23,13 +24,13 @@ def state_columns(extras: Extras, queues: QueueIds) -> Columns:
     rows = sorted(last)
     states = [last[row] for row in rows]
     return [
-        [queue for queue, _ in rows],
-        [key for _, key in rows],
-        [state.version for state in states],
+        arrays.numbers([queue for queue, _ in rows]),
+        arrays.texts([key for _, key in rows]),
+        arrays.numbers([state.version for state in states]),
         [state.payload for state in states],
-        [state.saved_at for state in states],
-        [state.label for state in states],
-        [state.ended for state in states],
+        arrays.numbers([state.saved_at for state in states]),
+        arrays.texts([state.label for state in states]),
+        arrays.numbers([state.ended for state in states]),
     ]
 
 

@@ -3,7 +3,8 @@
 -- whether they have ended ($7). No actor comes twice.
 INSERT INTO {schema}.actor_state (queue, key, version, payload, saved_at, label, ended_at)
 SELECT queue, key, version, payload, saved_at, label, CASE WHEN ended THEN saved_at END
-FROM unnest($1::int[], $2::text[], $3::int[], $4::bytea[], $5::double precision[], $6::text[], $7::boolean[])
+FROM unnest($1::text::int[], $2::text::text[], $3::text::int[], $4::bytea[], $5::text::double precision[],
+            $6::text::text[], $7::text::boolean[])
     AS saved (queue, key, version, payload, saved_at, label, ended)
 ON CONFLICT (queue, key) DO UPDATE
 SET version = excluded.version, payload = excluded.payload, saved_at = excluded.saved_at, label = excluded.label,

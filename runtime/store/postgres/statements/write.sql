@@ -10,7 +10,7 @@ RETURNING seq;
 -- name: write_events
 -- Appends events: $1 to $3 are the fence. Answers where the log ends and which numbers were used: a duplicate uses none.
 -- A column whose values are all equal is sent as one value, one that is all null as none: unnest makes up for it with
--- nulls. Reading and writing arrays is most of what a small batch costs.
+-- nulls. Reading and writing arrays is most of what a small batch costs. Those of numbers and keys are sent as literals.
 WITH fence AS MATERIALIZED (
     SELECT {schema}.enter($1, $2, $3, cardinality($4::uuid[])) AS last_seq
 ),
@@ -21,7 +21,7 @@ appended AS (
            coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin, e.depth, e.headers,
            fence.last_seq - cardinality($4) + e.place
     FROM fence,
-         unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
+         unnest($4, $5::smallint[], $6::text::int[], $7::text::smallint[], $8::text::text[], $9::text[], $10::bytea[],
                 $11::double precision[], $12::text[], $13::uuid[], $14::uuid[], $15::smallint[], $16::bytea[])
          WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin,
                depth, headers, place)
@@ -39,7 +39,8 @@ ended AS (
     INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
     SELECT o.seq, coalesce(o.kind, $5[1]), o.started_at, o.finished_at, o.error
     FROM fence,
-         unnest($4::bigint[], $5::smallint[], $6::double precision[], $7::double precision[], $8::text[])
+         unnest($4::text::bigint[], $5::smallint[], $6::text::double precision[],
+                $7::text::double precision[], $8::text[])
          AS o (seq, kind, started_at, finished_at, error)
 )
 SELECT last_seq, NULL::bigint[] AS seqs FROM fence;
@@ -56,7 +57,7 @@ appended AS (
            coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin, e.depth, e.headers,
            fence.last_seq - cardinality($4) + e.place
     FROM fence,
-         unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
+         unnest($4, $5::smallint[], $6::text::int[], $7::text::smallint[], $8::text::text[], $9::text[], $10::bytea[],
                 $11::double precision[], $12::text[], $13::uuid[], $14::uuid[], $15::smallint[], $16::bytea[])
          WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin,
                depth, headers, place)
@@ -67,7 +68,8 @@ ended AS (
     INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
     SELECT o.seq, coalesce(o.kind, $18[1]), o.started_at, o.finished_at, o.error
     FROM fence,
-         unnest($17::bigint[], $18::smallint[], $19::double precision[], $20::double precision[], $21::text[])
+         unnest($17::text::bigint[], $18::smallint[], $19::text::double precision[],
+                $20::text::double precision[], $21::text[])
          AS o (seq, kind, started_at, finished_at, error)
 )
 SELECT last_seq, (SELECT array_agg(seq) FROM appended) AS seqs FROM fence;
@@ -85,7 +87,7 @@ appended AS (
            coalesce(e.accepted_at, $11[1]), coalesce(e.enqueued_by, $12[1]), e.cause, e.origin, e.depth, e.headers,
            fence.last_seq - cardinality($4) + e.place
     FROM fence,
-         unnest($4, $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::bytea[],
+         unnest($4, $5::smallint[], $6::text::int[], $7::text::smallint[], $8::text::text[], $9::text[], $10::bytea[],
                 $11::double precision[], $12::text[], $13::uuid[], $14::uuid[], $15::smallint[], $16::bytea[])
          WITH ORDINALITY AS e (id, attempt, queue, shard, key, type, payload, accepted_at, enqueued_by, cause, origin,
                depth, headers, place)
@@ -96,7 +98,8 @@ ended AS (
     INSERT INTO {schema}.outcome (seq, kind, started_at, finished_at, error)
     SELECT o.seq, coalesce(o.kind, $18[1]), o.started_at, o.finished_at, o.error
     FROM fence,
-         unnest($17::bigint[], $18::smallint[], $19::double precision[], $20::double precision[], $21::text[])
+         unnest($17::text::bigint[], $18::smallint[], $19::text::double precision[],
+                $20::text::double precision[], $21::text[])
          AS o (seq, kind, started_at, finished_at, error)
 ),
 put_off AS (
