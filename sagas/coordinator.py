@@ -28,6 +28,7 @@ from sagas.machine import (
     Due,
     Event,
     Failed,
+    Finish,
     Instance,
     Send,
     StartChild,
@@ -104,14 +105,15 @@ class Coordinator(Actor):
         self._begin(plan, version, message)
 
     def _begin(self, plan: Plan, version: int, message: Begin) -> None:
+        ctx = self.ctx
         self.state.instance, commands = begin(
             plan,
             message.input,
-            instance_id=self.ctx.key or "",
+            instance_id=ctx.key or "",
             version=version,
-            tenant=self.ctx.tenant or "",
+            tenant=ctx.tenant or "",
             by=message.by,
-            now=self.ctx.clock.now(),
+            now=ctx.clock.now(),
             parent=message.parent,
         )
         self._carry_out(plan, self.state.instance, commands)
@@ -181,6 +183,8 @@ class Coordinator(Actor):
         match command:
             case Send():
                 self._send(instance, command)
+            case Finish():
+                pass  # the state says it
             case StartChild():
                 begin = Begin(
                     command.saga,
@@ -193,7 +197,7 @@ class Coordinator(Actor):
                 self._tell(command.instance, command.event)
             case Discard():
                 superseded = Superseded(command.place, command.letters)
-                self.ctx.emit(self.ctx.service, superseded, key=instance.id)
+                self.ctx.emit(SAGAS, superseded, key=instance.id)
             case Wake():
                 delay = min(max(0.0, command.due_at - self.ctx.clock.now()), ONE_YEAR_SECONDS)  # set again until then
                 due = Happened(Due(command.place, command.timer))

@@ -151,10 +151,10 @@ class Sagas:
             if not await self._is_repetition(message, tenant, id):
                 await running.append([event])
             return id
-        made = running.placement.new_key(SAGAS, tenant)
-        event = running.admission.event(SAGAS, message, tenant=tenant, key=str(made), by=by, event_id=made)
+        made, key = running.placement.new_key(SAGAS, tenant)
+        event = running.admission.event(SAGAS, message, tenant=tenant, key=key, by=by, event_id=made)
         await running.intake.append_first(event, message)
-        return str(made)
+        return key
 
     def schedule(
         self,

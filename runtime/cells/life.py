@@ -12,7 +12,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, cast
 
@@ -141,16 +141,20 @@ class CellLife(CellPlace):
         self.state = STOPPED
         self.inbox = None
         mail, self.mail = self.mail, None
-        error = ActorStoppedError(f"{self.path} has stopped")
-        for item in mail or ():
-            if not abandon(item, error):
-                self.kind.owner.dropped(cast("Any", self), message_of(item), DeadReason.STOPPED)
-        if self.limit is not None:
-            self.limit.close(error)
+        if mail or self.limit is not None:
+            self._refuse_rest(mail or ())
         if self.ties is not None:
             self.ties.stopped(reason)
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(None)
+
+    def _refuse_rest(self, mail: Iterable[Any]) -> None:
+        error = ActorStoppedError(f"{self.path} has stopped")
+        for item in mail:
+            if not abandon(item, error):
+                self.kind.owner.dropped(cast("Any", self), message_of(item), DeadReason.STOPPED)
+        if self.limit is not None:
+            self.limit.close(error)
 
     def come_to_rest(self) -> None:
         """This life has ended, and the place waits for the next one."""

@@ -188,6 +188,6 @@ class CellPlace:
 
     def require_method(self, message: Message) -> None:
         """Raise UnhandledMessageError unless the actor takes it."""
-        if method_for(self.methods, type(message)) is None:
+        if type(message) not in self.methods and method_for(self.methods, type(message)) is None:
             name, kind = self.actor.__name__, type(message).__name__
             raise UnhandledMessageError(f"{self.path}: no handler of {name} takes {kind}")

@@ -70,6 +70,8 @@ class Admission:
     ) -> None:
         self._services = services
         self._codecs = {name: Codec(service) for name, service in services.items()}
+        self._told = {name for name, codec in self._codecs.items() if {JobEnded.__name__, DYNAMIC} & set(codec.names)}
+        """The services that may be told how a job ended."""
         self._limits = limits
         self._ids = ids
         self._clock = clock
@@ -124,30 +126,9 @@ class Admission:
         require_name("by", by)
         require_name("tenant", tenant)
         identity = self._ids.new_id() if event_id is None else require_id(event_id)
-        return self._made(identity, service, message, tenant, key, by, cause, depth, finalizer, idempotency_key)
+        return self.made(identity, service, message, tenant, key, by, cause, depth, finalizer, idempotency_key)
 
-    def emitted(
-        self,
-        cause: Event,
-        identity: UUID,
-        service: str,
-        message: Message,
-        *,
-        tenant: str | None,
-        key: str | None,
-        by: str,
-        depth: int,
-        finalizer: Finalizer | None,
-        idempotency_key: str | None,
-    ) -> Event:
-        """An event on behalf of another, for its tenant unless told otherwise; `by` is no input. Raises as `event`."""
-        if tenant:
-            require_name("tenant", tenant)
-        return self._made(
-            identity, service, message, tenant or cause.tenant, key, by, cause.id, depth, finalizer, idempotency_key
-        )
-
-    def _made(
+    def made(
         self,
         identity: UUID,
         service: str,
@@ -160,6 +141,7 @@ class Admission:
         finalizer: Finalizer | None,
         idempotency_key: str | None,
     ) -> Event:
+        """An event whose id, tenant and author are known to be well-formed. Raises as `event`."""
         name, payload = self._encode(service, self.codec(service), message)
         if not (key is not None and is_plain_name(key)):
             self._require_key(service, key)
@@ -338,8 +320,8 @@ class Admission:
         return encoded
 
     def _require_finalizer(self, finalizer: Finalizer) -> None:
-        codec = self.codec(finalizer.service)
-        if JobEnded.__name__ not in codec.names and DYNAMIC not in codec.names:
+        if finalizer.service not in self._told:
+            self.codec(finalizer.service)
             raise InvalidInputError("finalizer", f"{finalizer.service} takes neither JobEnded nor dynamic events")
         if finalizer.key is not None:
             require_name("finalizer.key", finalizer.key)

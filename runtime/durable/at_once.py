@@ -60,7 +60,7 @@ def handle_at_once(service: Service, cell: Cell, event: Event, message: Message,
     """
     states, actor = cast("States", service.states), cast("Actor", cell.instance)
     identity = (event.tenant, cast("str", event.key))
-    context = EventContext(cell, event, Joining(service.emitter))
+    context = EventContext(cell, event, service.joining)
     try:
         _call(cell, actor, context, event, message)
         payload = states.encode(actor)

@@ -10,7 +10,7 @@ import msgspec
 from actors.context import Clock
 from actors.job import Finalizer, JobEnded
 from actors.message import DYNAMIC, Message
-from runtime.durable.admission import Admission, Limits
+from runtime.durable.admission import Admission, Limits, require_name
 from runtime.durable.headers import Headers, headers_of
 from runtime.durable.ids import IdSource
 from runtime.errors import InvalidInputError
@@ -59,20 +59,16 @@ class Emissions:
         """
         depth = cause.depth + self._admission.deepens(cause.service)
         self._require_depth(depth)
+        if tenant:
+            require_name("tenant", tenant)
+        else:
+            tenant = cause.tenant
         identity = self._ids.new_id()
         if key is None and finalizer is not None and finalizer.key is not None and self.joins(finalizer):
-            identity = self._beside(identity, tenant or cause.tenant, finalizer.key)
-        event = self._admission.emitted(
-            cause,
-            identity,
-            service,
-            message,
-            tenant=tenant,
-            key=key,
-            by=f"service:{cause.service}",
-            depth=depth,
-            finalizer=finalizer,
-            idempotency_key=idempotency_key,
+            identity = self._beside(identity, tenant, finalizer.key)
+        by = f"service:{cause.service}"
+        event = self._admission.made(
+            identity, service, message, tenant, key, by, cause.id, depth, finalizer, idempotency_key
         )
         return self._admission.delayed(event, delay_seconds) if delay_seconds else event
 

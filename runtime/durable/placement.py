@@ -23,13 +23,15 @@ class Placement:
         self._new_id = new_id
         self._keeps_new_work = keeps_new_work
 
-    def new_key(self, service: str, tenant: str) -> UUID:
-        """A new id, whose text is to be the key of a new actor of a service."""
+    def new_key(self, service: str, tenant: str) -> tuple[UUID, str]:
+        """A new id, and its text, which is to be the key of a new actor of a service."""
         made = self._new_id()
+        key = str(made)
         owns = self._services[service].owns
         if self._keeps_new_work():
             for _ in range(MAX_DRAWS - 1):
-                if owns(tenant, str(made)):
+                if owns(tenant, key):
                     break
                 made = self._new_id()
-        return made
+                key = str(made)
+        return made, key

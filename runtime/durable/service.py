@@ -19,6 +19,7 @@ from runtime.core.scheduler import Scheduler
 from runtime.core.slot_account import SlotAccount
 from runtime.core.supervision_errors import describe
 from runtime.definition import ServiceDefinition
+from runtime.durable.at_once import Joining
 from runtime.durable.callouts import Callouts
 from runtime.durable.chunk import Chunk, ChunkRun
 from runtime.durable.endings import Endings
@@ -63,12 +64,14 @@ class Service:
             keep_results=definition.keep_results,
         )
         self.failures = Failures(definition.retry, self.endings, machinery.clock, machinery.random)
+        self.joining = Joining(machinery.emissions)
         self.skips = machinery.skips
         self.life: object | None = None
         self._machinery = machinery
         self._explained = explained
         self._on_exit: Callable[[BaseException | None], None] | None = None
-        self._fair = scheduler_of(definition, machinery.profile.examined_entries, self._pump_soon)
+        self.fair: Scheduler[Entry] = scheduler_of(definition, machinery.profile.examined_entries, self._pump_soon)
+        """What waits, and on which terms."""
         self.breakers = (
             TenantBreakers(definition.name, definition.breaker, machinery.clock, self.hold, self.release)
             if definition.breaker is not None
@@ -129,7 +132,7 @@ class Service:
         await self.journal.flush()  # outcomes of an earlier life must be on disk before the log is read again
         self._on_exit = on_exit
         self.life = object()
-        self._fair = self._fair.successor()
+        self.fair = self.fair.successor()
         self._aside.clear()
         self._begin()
         self.slots.open()
@@ -172,10 +175,10 @@ class Service:
             kind="service",
             state="running" if self.life else "stopped",
             since=self._since,
-            mailbox_depth=len(self._fair),
+            mailbox_depth=len(self.fair),
             oldest_message_seconds=self._oldest_seconds(),
             handled=self._handled,
-            detail=detail_of(self.slots, self._fair),
+            detail=detail_of(self.slots, self.fair),
             children=self.instances.nodes(),
             children_total=len(self.instances),
         )
@@ -188,21 +191,16 @@ class Service:
             self._held.push(entry)
             return
         event = entry.event
-        self._fair.push(event.tenant, event.key, entry)
+        self.fair.push(event.tenant, event.key, entry)
 
     async def learn_holds(self) -> None:
         if self._held is not None:
             await self._held.learn()
 
-    @property
-    def fair(self) -> Scheduler[Entry]:
-        """What waits, and on which terms."""
-        return self._fair
-
     def hold_shards(self, shards: frozenset[int]) -> None:
         """Start no further event of shards until they are resumed or forgotten."""
         self._aside.shards |= shards
-        for entry in self._fair.withdraw(self._aside.concerns):
+        for entry in self.fair.withdraw(self._aside.concerns):
             self._aside.add(entry)
 
     def resume_shards(self, shards: frozenset[int]) -> None:
@@ -225,31 +223,31 @@ class Service:
 
     def hold(self, tenant: str, reason: str) -> None:
         """Start no further event of a tenant until `release` is told the same reason. See `FairShare.hold`."""
-        self._fair.hold(tenant, reason)
+        self.fair.hold(tenant, reason)
 
     def release(self, tenant: str, reason: str) -> None:
         """End a hold of a tenant, and go on with its events if it was the last one."""
-        self._fair.release(tenant, reason)
+        self.fair.release(tenant, reason)
         self.pump()
 
     def apply(self, book: PolicyBook, accounts: Mapping[str, SlotAccount]) -> None:
         """Serve the tenants on the terms of the book from now on, what waits included."""
-        self.terms.apply(self._fair, book, accounts, self.usage.caps)
+        self.terms.apply(self.fair, book, accounts, self.usage.caps)
         self.limit_slots(book)
         self.pump()
 
     def limit_slots(self, book: PolicyBook) -> None:
         """Fill as many slots, and of each class of work, as the caps allow here from now on. Pumps nothing."""
         self.slots.set_terms(self.terms.slots, book.service_hold(self.name))
-        self.terms.share_out(self._fair, self.slots.limit, book)
+        self.terms.share_out(self.fair, self.slots.limit, book)
 
     def pump(self) -> None:
         """Fill the free slots with what the scheduler says is next."""
         if self._pumping:
             return
         self._pumping = True
-        take_chunk, chunk_size, new_run = self._fair.take_chunk, self.definition.chunk_size, self._new_run
-        slots, next_tag = self.slots, self._fair.next_tag
+        take_chunk, chunk_size, new_run = self.fair.take_chunk, self.definition.chunk_size, self._new_run
+        slots, next_tag = self.slots, self.fair.next_tag
         breakers, away = self.breakers, self.callouts.away
         try:
             while slots.room > 0 and not self.journal.saturated:
@@ -275,7 +273,7 @@ class Service:
         """A chunk has left its slot."""
         if self.callouts.away and self.callouts.keeps(run):
             return
-        complete, seconds = self._fair.complete, run.seconds
+        complete, seconds = self.fair.complete, run.seconds
         ended = len(run.chunk)
         if run.held:
             ended -= self._hold_back(run.held)
@@ -299,7 +297,7 @@ class Service:
         self._look_quiet()
 
     def _look_quiet(self) -> None:
-        if not self._fair.running and not self.callouts.away:
+        if not self.fair.running and not self.callouts.away:
             self._quiet.set()
 
     def _hold_back(self, held: Mapping[Key, HeldBack]) -> int:
@@ -375,7 +373,7 @@ class Service:
         on_exit(reason)
 
     def _oldest_seconds(self) -> float | None:
-        oldest = min((entry.event.accepted_at for entry in self._fair.heads()), default=None)
+        oldest = min((entry.event.accepted_at for entry in self.fair.heads()), default=None)
         return None if oldest is None else max(0.0, self.clock.now() - oldest)
 
     def _restarted(self, reason: BaseException) -> None:
@@ -387,7 +385,7 @@ class Service:
         self._held: HeldKeys | None = None
         if definition.retry.order is RetryOrder.STRICT:
             self._held = HeldKeys(
-                self.name, machinery.store, self.backlog, self.clock, fair=self._fair, pump=self._pump_soon
+                self.name, machinery.store, self.backlog, self.clock, fair=self.fair, pump=self._pump_soon
             )
         self._new_run: Callable[[Service, Chunk, int], ChunkRun] = ChunkRun
         self.states: States | None = None
