@@ -10,7 +10,19 @@ from typing import Any, Literal
 
 import msgspec
 
-from sagas.definition import Choice, Definition, Loop, Node, Parallel, Sequence, Step, WaitSignal, WaitTime
+from sagas.definition import (
+    Choice,
+    Definition,
+    Loop,
+    Node,
+    Parallel,
+    Retry,
+    Sequence,
+    Step,
+    SubSaga,
+    WaitSignal,
+    WaitTime,
+)
 
 Progress = tuple[bool, list[str]]
 """Whether a node is done, and the places at work in it."""
@@ -31,14 +43,21 @@ class Model:
 
     def __init__(self, definition: Definition, given: dict[str, Any]) -> None:
         self._definition = definition
-        self._given = given
+        self.given = given
+        self._taken: dict[str, Node | None] = {}
+        """The ways that choices took when they were reached."""
+        self._items: dict[str, int] = {}
+        """How many rounds loops had when they were reached."""
+        self._sends: dict[str, int] = {}
+        """By which send places were done."""
         self.done: set[str] = set()
         self.signalled: set[str] = set()
         self.open: dict[str, Open] = {}
+        self.called_off: set[str] = set()
+        """Where a saga inside was cancelled, as this one turned back."""
         self.nodes: dict[str, Node] = {}
         self.stack: list[set[str]] = []
         """What is to be undone, the last first; the order within a set is not told."""
-        self.undone: list[str] = []
         self.back: Literal["compensated", "cancelled"] | None = None
         self.pivoted = False
         self.ended = False
@@ -57,23 +76,21 @@ class Model:
         for place in active:
             if place not in self.open:
                 node = self.nodes[place]
-                self.open[place] = Open(node, "sent" if isinstance(node, Step) else "waiting")
+                self.open[place] = Open(node, "sent" if isinstance(node, Step | SubSaga) else "waiting")
         self.ended = complete
 
-    def finish(self, place: str) -> None:
-        """A place was done."""
+    def finish(self, place: str, *, pivoted: bool = False) -> None:
+        """A place was done; `pivoted` tells of a saga inside."""
         one = self.open.pop(place)
-        if place.endswith(":undo"):
-            self.undone.append(place)
-        else:
-            self._finish_forward(place, one)
+        if not place.endswith(":undo"):
+            self._finish_forward(place, one, pivoted=pivoted)
         self.follow()
 
     def fail(self, place: str, *, permanent: bool) -> None:
         """A send came to nothing."""
         one = self.open[place]
         undo = place.endswith(":undo")
-        retry = one.node.compensation.retry if undo else one.node.retry
+        retry = _retry_of(one.node, undo=undo)
         if self.back is not None and not undo:
             self._drop([place])
         elif not permanent and one.attempt - one.base < retry.attempts:
@@ -94,9 +111,11 @@ class Model:
 
     def send_again(self, place: str, *, by_hand: bool = False) -> None:
         one = self.open[place]
+        one.state = "sent"
+        if isinstance(one.node, SubSaga) and place.endswith(":undo"):
+            return  # it is the same saga that is to be undone
         one.base = one.attempt if by_hand else one.base
         one.attempt += 1
-        one.state = "sent"
 
     def signal(self, place: str) -> None:
         """The signal of a waiting node came, be it early."""
@@ -108,17 +127,25 @@ class Model:
 
     def turn_back(self, outcome: Literal["compensated", "cancelled"]) -> None:
         self.back = outcome
+        self.called_off |= {
+            place for place, one in self.open.items() if one.state == "sent" and isinstance(one.node, SubSaga)
+        }
         self._drop([place for place, one in self.open.items() if one.state != "sent"])
         self.follow()
 
-    def _finish_forward(self, place: str, one: Open) -> None:
+    def undo_ended(self) -> None:
+        """The saga around this one, which was completed, is undone."""
+        self.back, self.ended = "compensated", False
+        self.follow()
+
+    def _finish_forward(self, place: str, one: Open, *, pivoted: bool) -> None:
         self.done.add(place)
-        if isinstance(one.node, Step):
-            if one.node.compensation is not None:
-                self.stack.append({place})
-            if one.node.pivot:
-                self.pivoted = True
-                self.back = None
+        self._sends[place] = one.attempt
+        if _is_undoable(one.node):
+            self.stack.append({place})
+        if pivoted or getattr(one.node, "pivot", False):
+            self.pivoted = True
+            self.back = None
 
     def _drop(self, places: list[str]) -> None:
         self._may_have_been_done({place for place in places if self.open[place].unsure})
@@ -126,7 +153,7 @@ class Model:
             del self.open[place]
 
     def _may_have_been_done(self, places: set[str]) -> None:
-        if places := {place for place in places if self.open[place].node.compensation is not None}:
+        if places := {place for place in places if _is_undoable(self.open[place].node)}:
             self.stack.append(places)
 
     def _follow_back(self) -> None:
@@ -144,7 +171,8 @@ class Model:
         self.stack[-1].discard(target)
         if not self.stack[-1]:
             self.stack.pop()
-        self.open[place] = Open(self.nodes[target], "sent")
+        node = self.nodes[target]
+        self.open[place] = Open(node, "sent", attempt=self._sends[target] if isinstance(node, SubSaga) else 1)
 
     def _walk(self, node: Node, rounds: str) -> Progress:
         place = f"{node.name}{rounds}"
@@ -156,16 +184,15 @@ class Model:
                 parts = [self._walk(branch, rounds) for branch in node.branches]
                 return all(done for done, _ in parts), [each for _, active in parts for each in active]
             case Choice():
-                taken = [
-                    case.then for case in node.cases if self._given["flags"][case.when.removeprefix("input.flags.")]
-                ]
-                way = taken[0] if taken else node.otherwise
+                if place not in self._taken:
+                    self._taken[place] = self._way(node)
+                way = self._taken[place]
                 return (True, []) if way is None else self._walk(way, rounds)
             case Loop():
-                return self._walk_loop(node, rounds)
+                return self._walk_loop(node, place, rounds)
             case WaitSignal() if place in self.signalled:
                 self.done.add(place)
-            case WaitTime() | Step():
+            case WaitTime() | Step() | SubSaga():
                 pass
         return (True, []) if place in self.done else (False, [place])
 
@@ -176,13 +203,29 @@ class Model:
                 return False, active
         return True, []
 
-    def _walk_loop(self, node: Loop, rounds: str) -> Progress:
+    def _way(self, node: Choice) -> Node | None:
+        for case in node.cases:
+            if self.given["flags"][case.when.removeprefix("input.flags.")]:
+                return case.then
+        return node.otherwise
+
+    def _walk_loop(self, node: Loop, place: str, rounds: str) -> Progress:
         """The first rounds that are not done are those at work."""
         running: list[list[str]] = []
-        for number in range(self._given["items"]):
+        for number in range(self._items.setdefault(place, len(self.given["list"]))):
             done, active = self._walk(node.body, f"{rounds}[{number}]")
             if not done:
                 running.append(active)
             if len(running) == node.at_once:
                 break
         return not running, [place for active in running for place in active]
+
+
+def _is_undoable(node: Node) -> bool:
+    return isinstance(node, SubSaga) or (isinstance(node, Step) and node.compensation is not None)
+
+
+def _retry_of(node: Node, *, undo: bool) -> Retry:
+    if not isinstance(node, Step):
+        return Retry()
+    return node.compensation.retry if undo and node.compensation else node.retry
