@@ -14,6 +14,7 @@ import msgspec
 
 from runtime.durable.crash_points import reach
 from runtime.errors import CommitUnknownError, StoreUnavailableError
+from runtime.store.postgres.array_types import know_arrays
 from runtime.store.postgres.cluster import Cluster
 from runtime.store.postgres.errors import describe, ends_connection, store_error, translated
 
@@ -72,6 +73,7 @@ async def connect(
         connection: Connection = await asyncpg.connect(
             **options, server_settings=settings, command_timeout=command_timeout_seconds
         )
+        know_arrays(connection)
         try:
             await address.cluster.recognise(connection)
         except BaseException:
