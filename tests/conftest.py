@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,11 +11,19 @@ import pytest
 import uvloop
 
 from tests.apps import private_rendezvous
+from tests.dealing import dealt, groups_of
 from tests.postgres import admin, database, empty_database, postgres_server, store
 
 __all__ = ["admin", "database", "empty_database", "postgres_server", "private_rendezvous", "store"]
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+@pytest.hookimpl(trylast=True)  # when all that is not wanted is gone
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = dealt(groups_of(items), workers)
 
 
 def heedful(new_loop: LoopFactory) -> LoopFactory:

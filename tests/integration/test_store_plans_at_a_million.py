@@ -62,6 +62,8 @@ SELECT setval('postroom.log_position', {ROWS});
 UPDATE postroom.queue SET watermark = {ROWS} - 2000;
 """
 
+pytestmark = [pytest.mark.xdist_group("million"), pytest.mark.timeout(300)]  # the first one fills the tables
+
 
 @pytest.fixture(scope="module")
 def million(postgres_server: Server) -> Iterator[Server]:
@@ -203,7 +205,6 @@ def test_every_statement_of_the_hot_path_is_here() -> None:
     assert not missing, f"say here what they may touch, or why they are rare: {sorted(missing)}"
 
 
-@pytest.mark.timeout(300)  # the first one fills the tables
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("name", sorted(CASES))
 async def test_a_statement_touches_what_it_is_asked_for(world: World, name: str, mode: str) -> None:
@@ -211,7 +212,6 @@ async def test_a_statement_touches_what_it_is_asked_for(world: World, name: str,
     assert await world.touched(mode, world.store._sql[name], *arguments(world)) <= limit
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("name", sorted(BATCHES))
 async def test_a_batch_touches_what_it_writes(world: World, name: str, mode: str) -> None:
@@ -221,7 +221,6 @@ async def test_a_batch_touches_what_it_writes(world: World, name: str, mode: str
     assert await world.touched(mode, write.sql, *write.arguments) <= limit
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 async def test_states_are_written_by_their_key(world: World, mode: str) -> None:
     state = StoredState("trips", "t1", "k20", 1, b"{}", NOW)

@@ -27,6 +27,8 @@ ONLY_IN = {
 }
 """Libraries that stay at one edge."""
 
+pytestmark = pytest.mark.xdist_group("imports")  # all of them read all modules, once a process
+
 Import = tuple[str, str]
 
 
