@@ -163,7 +163,7 @@ CASES: dict[str, Case] = {
     "clear_marks": (lambda w: w.fence, 5),
     "start_marks": (lambda _: (), 5),
     "arrivals": (lambda _: (0, 50), 50),
-    "beat": (lambda w: (w.fence[0], 0.0, 0), 5),
+    "beat": (lambda w: (w.fence[0], 0.0, 0, 0.0), 5),
     "claim_signatures": (lambda w: (["trips"], ["s7"], w.ids[:1], [1e9], 0.0), 5),
     "signature_holders": (lambda _: (["trips"] * 50, [f"s{n}" for n in range(1, 51)]), 50 * 2),
     "write_results": (lambda w: (w.ids, [b"{}"] * 50), 5),
