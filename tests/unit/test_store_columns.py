@@ -18,7 +18,10 @@ def test_equal_values_are_sent_once(values: list[Any], sent: list[Any]) -> None:
     assert same(values) == sent
 
 
-@pytest.mark.parametrize(("values", "sent"), [([], []), ([None, None], []), ([None, "a"], [None, "a"])])
+@pytest.mark.parametrize(
+    ("values", "sent"),
+    [([], []), ([None, None], []), ([None, "a"], [None, "a"]), (["a", None], ["a", None])],
+)
 def test_a_column_without_values_is_not_sent(values: list[Any], sent: list[Any]) -> None:
     assert present(values) == sent
 

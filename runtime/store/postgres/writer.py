@@ -21,7 +21,6 @@ from runtime.store.postgres.columns import (
     filled,
     outcome_columns,
     placed,
-    queue_ids,
     queued_pairs,
     shortened,
 )
@@ -117,7 +116,7 @@ class Writer:
             name = "write_outcomes"
             arguments += outcome_columns(batch.outcomes)
         extras = [] if batch.extras is None else extra_statements(batch.extras, queues, self._sql)
-        return Write(batch, lease, self._sql[name], arguments, queue_ids(batch.events, queues), extras)
+        return Write(batch, lease, self._sql[name], arguments, columns[QUEUE], extras)
 
     async def commit(self, batch: Batch) -> list[Entry]:
         """Write a batch by itself. Raises as `Store.commit` does."""
@@ -177,7 +176,7 @@ class Writer:
                     columns=[*names, "seq"],
                     records=zip(*values, seqs, strict=True),
                 )
-        return placed(events, queue_ids(events, queues), last_seq, seqs)
+        return placed(events, columns[QUEUE], last_seq, seqs)
 
     @contextlib.contextmanager
     def under(self, write: Write) -> Iterator[None]:
