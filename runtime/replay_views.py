@@ -11,7 +11,10 @@ from runtime.views import Time, utc
 
 
 class ReplayJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A replay by filter: of the events `matched` when it was asked for, so many are `replayed`, as new events."""
+    """A replay by filter: of the events `matched` when it was asked for, so many are `replayed`, as new events.
+
+    Those `refused` do not run, and are dead letters that say why.
+    """
 
     id: UUID
     at: Time
@@ -19,6 +22,7 @@ class ReplayJson(msgspec.Struct, frozen=True, kw_only=True):
     to: str | None
     matched: int
     replayed: int
+    refused: int
     finished_at: Time | None
 
 
@@ -36,5 +40,6 @@ def replay_json(request: ReplayRequest) -> ReplayJson:
         to=request.to,
         matched=request.matched,
         replayed=request.replayed,
+        refused=request.refused,
         finished_at=None if request.finished_at is None else utc(request.finished_at),
     )

@@ -93,6 +93,8 @@ def replay(
         print_json(done)
     else:
         click.echo(f"{done.replayed:,} events run again: replay {done.id}")
+        if done.refused:
+            click.echo(f"{done.refused:,} were refused: they are dead letters that say why", err=True)
 
 
 def _follow(client: Client, request: ReplayJson) -> ReplayJson:
@@ -101,5 +103,5 @@ def _follow(client: Client, request: ReplayJson) -> ReplayJson:
         while request.finished_at is None:
             time.sleep(POLL_SECONDS)
             request = client.replay_view(request.id)
-            progress.update(task, completed=request.replayed)
+            progress.update(task, completed=request.replayed + request.refused)
     return request

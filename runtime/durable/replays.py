@@ -94,7 +94,8 @@ class Replays:
                 batch.dead_letters.append(DeadLetter(again, cause_of(error, "it was refused"), self._clock.now()))
         reached = looked.last or request.position
         finished_at = None if looked.last is not None else self._clock.now()
-        step = ReplayStep(request.id, request.position, reached, len(looked.events), finished_at)
+        counts = len(batch.events), len(batch.dead_letters)
+        step = ReplayStep(request.id, request.position, reached, counts[0], finished_at, counts[1])
         batch.extra().replays.append(step)
         return batch
 

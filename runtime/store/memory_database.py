@@ -160,6 +160,7 @@ class MemoryDatabase:
                 request,
                 position=step.reached,
                 replayed=request.replayed + step.count,
+                refused=request.refused + step.refused,
                 finished_at=step.finished_at,
             )
 

@@ -145,13 +145,14 @@ class Claiming(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReplayStep(msgspec.Struct, frozen=True, gc=False):
-    """How far a replay has got: its `position` was one id and is another, `count` events later."""
+    """How far a replay has got: its `position` was one id and is another, `count` events and `refused` ones later."""
 
     id: UUID
     was: UUID
     reached: UUID
     count: int
     finished_at: float | None
+    refused: int = 0
 
 
 class ScheduleStep(msgspec.Struct, frozen=True, gc=False):

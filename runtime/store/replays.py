@@ -31,7 +31,10 @@ class ReplayFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to run events again, and how far it has got: `position` is the id of the last event looked at."""
+    """A request to run events again, and how far it has got: `position` is the id of the last event looked at.
+
+    Those `refused` are dead letters that say why.
+    """
 
     id: UUID
     by: str
@@ -40,6 +43,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
     to: str | None
     matched: int
     replayed: int = 0
+    refused: int = 0
     position: UUID = UUID(int=0)
     finished_at: float | None = None
 

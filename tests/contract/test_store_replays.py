@@ -88,18 +88,18 @@ async def test_progress_goes_with_the_new_events(store: Store) -> None:
     assert [each.id for each in await store.replays.unfinished(10)] == [first.id, second.id]
     reached = new_id()
     batch = Batch(events=make_events(2))
-    batch.extra().replays.append(ReplayStep(first.id, FIRST, reached, 2, None))
+    batch.extra().replays.append(ReplayStep(first.id, FIRST, reached, 2, None, refused=1))
     await store.commit(batch)
     view = await store.replays.find(first.id)
     assert view is not None
-    assert (view.position, view.replayed, view.finished_at) == (reached, 2, None)
+    assert (view.position, view.replayed, view.refused, view.finished_at) == (reached, 2, 1, None)
     stale = Batch(events=make_events(1))
     stale.extra().replays.append(ReplayStep(first.id, FIRST, new_id(), 5, None))
     await store.commit(stale)
     last = Batch()
-    last.extra().replays.append(ReplayStep(first.id, reached, reached, 0, NOW + 9))
+    last.extra().replays.append(ReplayStep(first.id, reached, reached, 0, NOW + 9, refused=2))
     await store.commit(last)
     view = await store.replays.find(first.id)
     assert view is not None
-    assert (view.position, view.replayed, view.finished_at) == (reached, 2, NOW + 9)
+    assert (view.position, view.replayed, view.refused, view.finished_at) == (reached, 2, 3, NOW + 9)
     assert [each.id for each in await store.replays.unfinished(10)] == [second.id]

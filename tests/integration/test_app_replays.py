@@ -227,6 +227,9 @@ async def test_the_command_replays_by_filter(database: Server) -> None:
         assert (done.exit_code, json.loads(done.output)["replayed"]) == (0, 10)
         again = await command(str(ids[0]), str(ids[1]), "--to", "any")
         assert again.output.startswith("2 events run again: replay ")
+        picky = await command(str(ids[0]), "--to", "picky")
+        assert picky.stdout.startswith("0 events run again: replay ")
+        assert picky.stderr == "1 were refused: they are dead letters that say why\n"
         await finish(running, "any")
         nothing = await command()
         assert (nothing.exit_code, "Give ids, or a filter" in nothing.output) == (2, True)

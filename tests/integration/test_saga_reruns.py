@@ -88,7 +88,7 @@ async def test_a_replay_by_filter_runs_no_step_of_a_saga_that_has_gone_back(data
         await running.wait_idle("work")
         letters = await running.operations.dead_letters(DeadLetterFilter())
     refused = {letter.cause.message for letter in letters if letter.event.origin}
-    assert done.replayed == 5
+    assert (done.replayed, done.refused) == (3, 2)
     assert refused == {GONE_BACK, GONE_BACK.replace(" b ", " a ")}
     assert sorted(Worker.done) == [-1, -1, 1, 1, 1, 2, 2], "the undo, and the steps of the saga that was completed"
 

@@ -54,13 +54,14 @@ class PostgresReplays:
 
 
 def progress_columns(extras: Extras) -> Columns:
-    """id, the position before, the one reached, how many events, when done."""
+    """id, the position before, the one reached, how many events, how many refused, when done."""
     steps = extras.replays
     return [
         [step.id for step in steps],
         [step.was for step in steps],
         [step.reached for step in steps],
         [step.count for step in steps],
+        [step.refused for step in steps],
         [step.finished_at for step in steps],
     ]
 
@@ -74,6 +75,7 @@ def _request(row: Row) -> ReplayRequest:
         to=row["target"],
         matched=row["matched"],
         replayed=row["replayed"],
+        refused=row["refused"],
         position=row["position"],
         finished_at=row["finished_at"],
     )

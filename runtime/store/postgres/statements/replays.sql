@@ -7,19 +7,21 @@ RETURNING 1;
 
 -- name: replay_request
 -- One request.
-SELECT id, actor, at, filter, target, matched, replayed, position, finished_at
+SELECT id, actor, at, filter, target, matched, replayed, refused, position, finished_at
 FROM {schema}.replay_request WHERE id = $1;
 
 -- name: unfinished_replays
 -- Requests that are not done, the oldest first, at most $1.
-SELECT id, actor, at, filter, target, matched, replayed, position, finished_at
+SELECT id, actor, at, filter, target, matched, replayed, refused, position, finished_at
 FROM {schema}.replay_request WHERE finished_at IS NULL ORDER BY id LIMIT $1;
 
 -- name: advance_replays
--- Notes how far requests ($1) have got: from position $2 to $3, by $4 events; done at $5 if that is not null.
-UPDATE {schema}.replay_request r SET position = p.reached, replayed = r.replayed + p.count, finished_at = p.finished_at
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::double precision[])
-     AS p (id, was, reached, count, finished_at)
+-- Notes how far requests ($1) have got: from position $2 to $3, by $4 events and $5 that were refused; done at $6 if that
+-- is not null.
+UPDATE {schema}.replay_request r
+SET position = p.reached, replayed = r.replayed + p.count, refused = r.refused + p.refused, finished_at = p.finished_at
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::double precision[])
+     AS p (id, was, reached, count, refused, finished_at)
 WHERE r.id = p.id AND r.position = p.was AND r.finished_at IS NULL;
 
 -- name: delete_replays
