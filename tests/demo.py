@@ -17,7 +17,7 @@ import msgspec
 
 from runtime.embedded import EmbeddedServer
 
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.03
 PATIENCE_SECONDS = 60
 
 
