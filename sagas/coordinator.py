@@ -120,7 +120,7 @@ class Coordinator(Actor):
 
     def step_ended(self, ended: JobEnded) -> Coroutine[Any, Any, None] | None:
         """Plain where the plan is at hand, so that it can join the commit of the step."""
-        sent = msgspec.convert(ended.context, Sent)
+        sent = Sent(*ended.context)
         if ended.outcome == "completed":
             return self._take(Done(sent.place, ended.result))
         why = f"{ended.outcome}: {ended.cause.type}: {ended.cause.message}" if ended.cause else ended.outcome

@@ -304,3 +304,6 @@ class Cell(CellRest):
             children=self.children.nodes() if self.children else (),
             children_total=len(self.children) if self.children else 0,
         )
+
+
+Cell.child = Cell

@@ -102,7 +102,8 @@ class Children(Resident):
             kind = None
         if kind is None or kind.supervision is not supervision or kind.mailbox is not mailbox:
             kind = self._kinds[actor] = self._new_kind(actor, name, supervision, mailbox)
-        cell = self._cells[name] = object.__new__(type(parent))
+        cell: Cell = object.__new__(parent.child)
+        self._cells[name] = cell
         cell.settle(kind, name)
         return cell
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from actors.actor import Actor
 from actors.context import Clock
@@ -56,6 +56,8 @@ class CellPlace:
         "ties",
         "waiting_since",
     )
+    child: ClassVar[type[Any]]
+    """The class of its children's places."""
 
     def __init__(
         self,

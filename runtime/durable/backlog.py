@@ -42,7 +42,8 @@ class Backlog:
         self._store = store
         self._window = window
         self.count = count
-        self._own: frozenset[int] = frozenset()
+        self.shards: frozenset[int] = frozenset()
+        """Its own, of `count` in all."""
         self._queues: dict[int, Queue] = {}
         self._consumers: dict[str, Consumer] = {}
         self._hungry: dict[int, None] = {}
@@ -56,13 +57,9 @@ class Backlog:
         """The seq up to which it knows all that was appended to its shards."""
 
     @property
-    def shards(self) -> frozenset[int]:
-        return self._own
-
-    @property
     def whole(self) -> bool:
         """Whether every shard is its own."""
-        return len(self._own) == self.count
+        return len(self.shards) == self.count
 
     async def grant(self, shards: frozenset[int], states: Sequence[QueueState]) -> None:
         """Serve more shards, from the watermarks of the queues on, while no commit of this process is under way.
@@ -74,10 +71,10 @@ class Backlog:
         for consumer in tuple(self._consumers.values()):
             await consumer.learn_holds()
         end = max((state.last_seq for state in states), default=0)
-        if self._own:
+        if self.shards:
             await self._reach(end)
         self.position = max(self.position, end)
-        own = self._own | shards
+        own = self.shards | shards
         for state in states:
             queue = self._queues.get(state.id)
             if queue is None:
@@ -87,7 +84,7 @@ class Backlog:
                 queue.lines.append(Line(shards, state.watermark, state.last_seq))
                 self._divided.add(state.id)
             self._feed(queue)
-        self._own = own
+        self.shards = own
         self.unite()
 
     def give_up(self, shards: frozenset[int], waiting: Iterable[Entry]) -> None:
@@ -95,7 +92,7 @@ class Backlog:
         left: dict[int, list[tuple[int, int]]] = {}
         for entry in waiting:
             left.setdefault(entry.queue, []).append((self.shard(entry), entry.seq))
-        self._own -= shards
+        self.shards -= shards
         for queue in self._queues.values():
             queue.forget(shards, left.get(queue.id, ()))
         self._report_progress()
@@ -112,7 +109,7 @@ class Backlog:
         """Feed a service from its watermarks on. It must have forgotten every entry it was given before."""
         self._consumers[service] = consumer
         for queue in self._queues.values():
-            if queue.service == service and queue.restart(self._own) is not None:
+            if queue.service == service and queue.restart(self.shards) is not None:
                 self._divided.discard(queue.id)
                 self._feed(queue)
 
@@ -303,9 +300,9 @@ class Backlog:
         tails: dict[tuple[int, int], int] = {}
         for arrival in arrivals:
             tails.update(dict.fromkeys(arrival.touched, arrival.seq))
-        strange = {queue for queue, shard in tails if shard in self._own and queue not in self._queues}
+        strange = {queue for queue, shard in tails if shard in self.shards and queue not in self._queues}
         for state in await self._store.queues_by_id(sorted(strange)) if strange else ():
-            line = Line(self._own, state.watermark, state.last_seq)
+            line = Line(self.shards, state.watermark, state.last_seq)
             self._queues[state.id] = Queue(state.id, state.service, state.tenant, line)
         self._raise_tails(tails)
         self.position = max(self.position, arrivals[-1].seq)
@@ -313,7 +310,7 @@ class Backlog:
     def _raise_tails(self, tails: Mapping[tuple[int, int], int]) -> None:
         touched: set[int] = set()
         for (queue_id, shard), seq in tails.items():
-            if shard in self._own:
+            if shard in self.shards:
                 line = self._queues[queue_id].line_of(shard)
                 line.tail = max(line.tail, seq)
                 touched.add(queue_id)
@@ -325,7 +322,7 @@ class Backlog:
         touched: dict[str, Consumer] = {}
         queues, consumers, window, whole = self._queues, self._consumers, self._window, self.whole
         for entry in entries:
-            if not whole and self.shard(entry) not in self._own:
+            if not whole and self.shard(entry) not in self.shards:
                 continue
             queue = queues.get(entry.queue) or self._add_queue(entry)
             lines = queue.lines
@@ -394,6 +391,6 @@ class Backlog:
 
     def _add_queue(self, entry: Entry) -> Queue:
         event = entry.event
-        line = Line(self._own, entry.seq - 1, entry.seq - 1)
+        line = Line(self.shards, entry.seq - 1, entry.seq - 1)
         queue = self._queues[entry.queue] = Queue(entry.queue, event.service, event.tenant, line)
         return queue

@@ -8,12 +8,15 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import cached_property
 from typing import Literal
 
 from actors.actor import Actor
 from actors.spec import Directive, Restart
 from runtime.cells.cell import Cell
 from runtime.cells.environment import Environment, Resident
+from runtime.cells.keyed_cell import KeyedCell
+from runtime.cells.kind import CellKind
 from runtime.cells.routing import Routing, consistent_slot, shortest
 from runtime.cells.state import Command, ReloadError
 from runtime.core.backoff import delay_seconds
@@ -49,8 +52,6 @@ class Instances(Resident):
         states: States | None = None,
     ) -> None:
         self._definition = definition
-        limit = definition.timeout_seconds
-        self._methods = None if limit is None else limited(definition.actor, limit)
         self._states = states
         self._path = path
         super().__init__(environment)
@@ -71,13 +72,13 @@ class Instances(Resident):
         """The actor that handles an event in a slot."""
         if self._definition.keyed:
             return self._keyed(tenant, key)
-        return self._cells.get((None, slot)) or self._make((None, slot), None, None, str(slot))
+        return self._cells.get((None, slot)) or self._make(slot)
 
     def for_message(self, tenant: str | None, key: str | None) -> Cell:
         """The actor for a message in memory. Raises InvalidInputError."""
         if not self._definition.keyed:
             slot = self._pick(tenant, key)
-            return self._cells.get((None, slot)) or self._make((None, slot), None, None, str(slot))
+            return self._cells.get((None, slot)) or self._make(slot)
         if tenant is None or key is None:
             raise InvalidInputError("key", f"{self._definition.name} has one actor per tenant and key; give both")
         return self._keyed(tenant, key)
@@ -97,7 +98,7 @@ class Instances(Resident):
     def at_rest(self, tenant: str, key: str) -> Cell | None:
         """The actor of a key, if it has nothing to do and could begin at once."""
         cell = self._cells.get((tenant, key))
-        return cell if cell is not None and cell.idle and cell.instance is not None and not cell.mail else None
+        return cell if cell is not None and cell.idle and cell.instance is not None else None
 
     def newborn(self, tenant: str, key: str) -> Cell | None:
         """The actor of a new key, alive with its initial state; None where its life has to wait for something."""
@@ -197,32 +198,42 @@ class Instances(Resident):
         identity = (tenant, key)
         cell = self._cells.pop(identity, None)
         if cell is None:
+            assert key is not None, "the events of a keyed service have a key"
             if len(self._cells) >= self._definition.instances:
                 self._passivate_one()
-            return self._make(identity, tenant, key, f"{tenant}:{key}")
+            return self._add(identity, KeyedCell(self._kind, tenant, key))
         self._cells[identity] = cell  # the order of the dict is the order of last use
         return cell
 
-    def _make(
-        self, identity: tuple[str | None, str | int | None], tenant: str | None, key: str | None, name: str
-    ) -> Cell:
-        cell = Cell(
-            f"{self._path}/{name}",
-            self._definition.actor,
-            service=self._definition.name,
-            tenant=tenant,
-            key=key,
-            owner=self,
-            run_queue=self._environment.run_queue,
-            clock=self._environment.clock,
-            supervision=self._definition.supervision,
-            mailbox=self._definition.mailbox,
-        )
-        if self._methods is not None:
-            cell.methods = self._methods
+    def _make(self, slot: int) -> Cell:
+        cell = Cell.__new__(Cell)
+        cell.settle(self._kind, str(slot))
+        return self._add((None, slot), cell)
+
+    def _add(self, identity: tuple[str | None, str | int | None], cell: Cell) -> Cell:
         self._cells[identity] = cell
         self._expect_sweep()
         return cell
+
+    @cached_property
+    def _kind(self) -> CellKind:
+        """What all of them have in common."""
+        definition, environment = self._definition, self._environment
+        kind = CellKind(
+            f"{self._path}/",
+            definition.actor,
+            service=definition.name,
+            tenant=None,
+            key=None,
+            owner=self,
+            run_queue=environment.run_queue,
+            clock=environment.clock,
+            supervision=definition.supervision,
+            mailbox=definition.mailbox,
+        )
+        if definition.timeout_seconds is not None:
+            kind.methods = limited(definition.actor, definition.timeout_seconds)
+        return kind
 
     def _sweep(self) -> None:
         """Passivate those that did nothing since the last time."""

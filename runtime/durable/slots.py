@@ -18,14 +18,14 @@ class Slots:
     __slots__ = (
         "_cost",
         "_free",
-        "_held",
         "_lent",
         "_limit",
         "_numbers",
-        "_open",
         "_registered",
         "_wake",
         "_work_class",
+        "held",
+        "is_open",
         "pool",
         "room",
     )
@@ -42,42 +42,34 @@ class Slots:
         self._free: list[int] = []
         self._numbers = 0
         self._lent = 0
-        self._open = False
-        self._held: str | None = None
+        self.is_open = False
+        """Whether slots are filled: the service runs and does not stop."""
+        self.held: str | None = None
+        """Why nothing is started at all."""
 
     @property
     def filled(self) -> int:
         return self._numbers - len(self._free) - self._lent
 
     @property
-    def is_open(self) -> bool:
-        """Whether slots are filled: the service runs and does not stop."""
-        return self._open
-
-    @property
     def limit(self) -> int:
         """How many may be filled at once."""
         return self._limit
 
-    @property
-    def held(self) -> str | None:
-        """Why nothing is started at all."""
-        return self._held
-
     def detail(self) -> str:
         """What people are told."""
         lent = f"; {self._lent} wait for callouts" if self._lent else ""
-        held = f"; {self._held}: nothing is started" if self._held else ""
+        held = f"; {self.held}: nothing is started" if self.held else ""
         return f"{self.filled} of {self._limit} slots in use{lent}{held}"
 
     def open(self) -> None:
         """Begin a new life, with every slot free."""
-        self._open = True
+        self.is_open = True
         self._count()
 
     def close(self) -> None:
         """Fill no slot any more."""
-        self._open = False
+        self.is_open = False
         self._count()
 
     def end(self) -> None:
@@ -93,7 +85,7 @@ class Slots:
         None stands for as many as the service was registered with.
         """
         self._limit = self._registered if slots is None else slots // self._cost
-        self._held = held
+        self.held = held
         self._count()
 
     def join(self, pool: SlotPool | None) -> None:
@@ -167,7 +159,7 @@ class Slots:
         self._free.append(slot)
 
     def _count(self) -> None:
-        allowed = self._limit if self._open and self._held is None else 0
+        allowed = self._limit if self.is_open and self.held is None else 0
         self.room = allowed - self.filled
         if self.room <= 0:
             self.decline()

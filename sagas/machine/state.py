@@ -123,7 +123,7 @@ class Instance(msgspec.Struct, omit_defaults=True):
     @property
     def status(self) -> Status:
         """What people are told."""
-        if self.outcome is not None and self.ended:
+        if self.phase == "ended" and self.outcome is not None:
             return self.outcome
         if self.suspended:
             return "suspended"

@@ -148,7 +148,7 @@ async def test_a_trigger_enqueues_for_each_row(database: Server, other: Connecti
 async def test_a_job_of_the_outbox_has_a_status_at_once(database: Server, other: Connection) -> None:
     app = make_app()
     async with run(app, database) as running:
-        running.machinery.backlog._own = frozenset()  # nobody moves anything
+        running.machinery.backlog.shards = frozenset()  # nobody moves anything
         queued = await app.enqueue("ledger", Paid("A"), tenant="t", connection=other)
         later = await app.enqueue("ledger", Paid("A"), tenant="t", connection=other, delay_seconds=60)
         assert [await app.job(each).status() for each in (queued, later)] == ["queued", "holding"]
