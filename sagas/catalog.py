@@ -30,6 +30,7 @@ PUBLISH_SECONDS = 30.0
 PAUSE_SECONDS = 0.02
 MAX_SAGAS = 500
 MAX_VERSION = 2**31 - 1
+_ENCODER = msgspec.json.Encoder()
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -44,7 +45,8 @@ class Catalog:
 
     def __init__(self, services: Mapping[str, ServiceDefinition]) -> None:
         self._services = services
-        self._takes: dict[str, Mapping[str, type]] = {}
+        self._decoders: dict[tuple[str, str], msgspec.json.Decoder[Any]] = {}
+        """Of the messages that steps send, by service and name."""
         self._registered: dict[str, Registered] = {}
         self._codes: dict[str, int] = {}
         """The highest version of each saga that is written as code."""
@@ -244,17 +246,20 @@ class Catalog:
 
     def message(self, service: str, name: str, payload: dict[str, Any]) -> Any:
         """The message of a step. Raises InvalidInputError with the field that does not fit."""
-        takes = self._takes.get(service)
-        if takes is None:
-            takes = self._takes[service] = self._services[service].takes()
-        kind = takes[name] if name in takes else next(iter(takes.values()))
-        if kind is dict:
-            return payload
+        decoder = self._decoders.get((service, name)) or self._add_decoder(service, name)
         try:
-            return msgspec.convert(payload, kind, str_keys=True)
+            return decoder.decode(_ENCODER.encode(payload))  # in half the time of `msgspec.convert`
         except msgspec.ValidationError as error:
             text, _, path = str(error).partition(" - at `$.")
             raise InvalidInputError(path.rstrip("`") or "input", text) from None
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            raise InvalidInputError("input", f"cannot be written as JSON: {error}") from None
+
+    def _add_decoder(self, service: str, name: str) -> msgspec.json.Decoder[Any]:
+        takes = self._services[service].takes()
+        kind = takes[name] if name in takes else next(iter(takes.values()))
+        decoder = self._decoders[service, name] = msgspec.json.Decoder(kind)
+        return decoder
 
     def is_keyed(self, service: str) -> bool:
         return self._services[service].keyed

@@ -9,7 +9,6 @@ whose finalizer is the saga; its end is told by an event in the commit that ends
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Coroutine, Iterable
 from typing import Any, ClassVar
 
@@ -168,9 +167,8 @@ class Coordinator(Actor):
 
     def _carry_out(self, plan: Plan, instance: Instance, commands: Iterable[Command]) -> None:
         """Bring about what the machine wants. A step that cannot even be sent has failed."""
-        todo = deque(commands)
-        while todo:
-            command = todo.popleft()
+        todo = list(commands)
+        for command in todo:  # it grows by what a failure leads to
             try:
                 self._do(instance, command)
             except (InvalidInputError, UnknownServiceError, KeyError) as error:

@@ -6,7 +6,7 @@ What is joined is written before anything later, so that nobody can build on a s
 from __future__ import annotations
 
 from types import CoroutineType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from actors.actor import Actor
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from actors.message import Message
     from runtime.cells.cell import Cell
     from runtime.durable.service import Service
-    from runtime.durable.states import States
 
 
 class Joining:
@@ -58,8 +57,11 @@ def handle_at_once(service: Service, cell: Cell, event: Event, message: Message,
 
     False where that is not possible; nothing has changed then.
     """
-    states, actor = cast("States", service.states), cast("Actor", cell.instance)
-    identity = (event.tenant, cast("str", event.key))
+    states, actor, key = service.states, cell.instance, event.key
+    assert states is not None, "only actors with a durable state join a commit"
+    assert actor is not None, "one at rest is alive"
+    assert key is not None, "and has a key"
+    identity = (event.tenant, key)
     context = EventContext(cell, event, service.joining)
     try:
         _call(cell, actor, context, event, message)

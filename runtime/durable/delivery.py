@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from actors.context import Context
 from actors.message import Message
 from runtime.context import EventContext, Surroundings, Transactional
-from runtime.store.records import Entry, Event
+from runtime.store.records import Entry
 
 
 class Run(Transactional, Protocol):
@@ -29,13 +29,13 @@ class Delivery(EventContext):
     Its failure is charged to the event, not to the actor.
     """
 
-    __slots__ = ("_began", "_run", "entry", "message", "run_seconds", "started_at")
+    __slots__ = ("_began", "_run", "entry", "event", "message", "run_seconds", "started_at")
 
     explains_failure = True
 
     def __init__(self, run: Run, entry: Entry, message: Message) -> None:
         self._run = self._transaction = run
-        self._event = event = entry.event
+        self._event = self.event = event = entry.event
         self._open = True
         self.event_id = event.id
         self.attempt = event.attempt
@@ -45,10 +45,6 @@ class Delivery(EventContext):
         self._began = run.monotonic()
         self.started_at = 0.0
         self.run_seconds = 0.0
-
-    @property
-    def event(self) -> Event:
-        return self._event
 
     @property
     def actor(self) -> Any:

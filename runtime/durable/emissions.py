@@ -64,7 +64,12 @@ class Emissions:
         else:
             tenant = cause.tenant
         identity = self._ids.new_id()
-        if key is None and finalizer is not None and finalizer.key is not None and self.joins(finalizer):
+        if (
+            key is None
+            and finalizer is not None
+            and finalizer.key is not None
+            and self._admission.joins_endings(finalizer.service)
+        ):
             identity = self._beside(identity, tenant, finalizer.key)
         by = f"service:{cause.service}"
         event = self._admission.made(

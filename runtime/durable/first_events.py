@@ -8,7 +8,7 @@ For who has just made the key up: nobody else knows it, so that nothing is store
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from runtime.durable.at_once import handle_at_once, may_begin
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def begin(service: Service, event: Event, message: Message, batch: Batch) -> bool:
     """Have the actor handle its first event, and put what is to be stored of it into a batch; False where it cannot."""
-    tenant, key = event.tenant, cast("str", event.key)
+    tenant, key = event.tenant, event.key
+    assert key is not None, "it has been made up"
     if not may_begin(service, tenant, key):
         return False
     cell = service.instances.newborn(tenant, key)
