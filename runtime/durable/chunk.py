@@ -186,11 +186,9 @@ class ChunkRun:
 
     def _complete(self, delivery: Delivery, result: object) -> None:
         """Put what the completion brings about, beside the outcome, into the batch. Raises ResultError."""
-        endings, event = self._service.endings, delivery.entry.event
-        if endings.concern(event):
-            joining = endings.completed(self._batch, event, result)
-            if joining is not None:
-                self._joining = joining if self._joining is None else self._joining + joining
+        joining = self._service.endings.completed(self._batch, delivery.entry.event, result)
+        if joining is not None:
+            self._joining = joining if self._joining is None else self._joining + joining
         self._service.failures.ended(self._batch, delivery.entry)
 
     def failed(self, delivery: Delivery, error: BaseException) -> None:

@@ -80,10 +80,10 @@ class Endings:
         """The event that tells a finalizer."""
         return self._teller.telling(*ending)
 
-    def _finalizers(self, headers: Headers) -> list[Finalizer]:
+    def _finalizers(self, headers: Headers) -> tuple[Finalizer, ...]:
         if headers.ends is not None:
-            return []
-        return [each for each in (headers.finalizer, self._finalizer) if each is not None]
+            return ()
+        return tuple(filter(None, (headers.finalizer, self._finalizer)))
 
     def _encode(self, event: Event, result: object) -> bytes:
         try:
