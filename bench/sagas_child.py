@@ -11,7 +11,7 @@ import sys
 
 from bench.durable import running
 from bench.loops import loop_name, run_on
-from bench.sagas_load import STARTERS, make_app, require_ended, run_sagas
+from bench.sagas_load import make_app, require_ended, run_sagas
 from runtime.core.lease import DEFAULT_SHARDS
 
 LOOK_SECONDS = 0.05
@@ -24,7 +24,7 @@ async def main(url: str, count: int, processes: int) -> None:
         while not least <= len(started.backlog.shards) <= least + 1:  # noqa: ASYNC110 # it is the others' doing
             await asyncio.sleep(LOOK_SECONDS)
         await _say("ready")
-        await run_sagas(sagas, started, count // processes, STARTERS // processes)
+        await run_sagas(sagas, started, count // processes)
         await _say("done")
         await require_ended(sagas)
 

@@ -13,7 +13,7 @@ from sagas import Flow, SagaFilter, Sagas
 
 SERVICE = "nothing"
 STARTERS = 200
-"""Tasks that start sagas, in all processes together."""
+"""Tasks that start sagas, in each process."""
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def three_steps() -> Flow:
     )
 
 
-async def run_sagas(sagas: Sagas, started: Running, count: int, starters: int = STARTERS) -> None:
+async def run_sagas(sagas: Sagas, started: Running, count: int) -> None:
     """Start so many, and return when nothing is left to do."""
     numbers = iter(range(count))
 
@@ -53,7 +53,7 @@ async def run_sagas(sagas: Sagas, started: Running, count: int, starters: int = 
         for number in numbers:
             await sagas.start("three", {"n": number}, tenant=TENANTS[number % len(TENANTS)])
 
-    await asyncio.gather(*(start() for _ in range(starters)))
+    await asyncio.gather(*(start() for _ in range(STARTERS)))
     await wait_idle(started)
 
 
