@@ -8,7 +8,7 @@ from uuid import UUID
 
 from actors.context import Clock
 from runtime.durable.admission import require_name
-from runtime.durable.reruns import Reruns
+from runtime.durable.reruns import Reruns, require_rerun
 from runtime.durable.settling import settled
 from runtime.errors import ConflictError, InvalidInputError, NotFoundError
 from runtime.operations import MAX_PAGE
@@ -57,8 +57,7 @@ class DeadLetterOffice:
         letter = await self.dead_letter(event_id)
         if letter.state != "open":
             raise ConflictError(f"dead letter {event_id} is {letter.state} already")
-        for refusal in (await self._reruns.refusals([letter.event])).values():
-            raise ConflictError(refusal)
+        require_rerun(letter.event, await self._reruns.refusals([letter.event]))
         event = self._rebuild(letter.event, letter.event.payload if payload is None else payload, by)
         detail = None if payload is None else "with another payload"
         async with self._appending:

@@ -22,6 +22,7 @@ from runtime.durable.failures import cause_of
 from runtime.durable.ids import id_at, timestamp_of, with_random
 from runtime.durable.journal import RETRY_SECONDS
 from runtime.durable.outbox import MOVING_SHARD
+from runtime.durable.reruns import require_rerun
 from runtime.durable.settling import settled
 from runtime.errors import ConflictError, InvalidInputError, StoreUnavailableError, UnknownServiceError
 from runtime.store.records import Batch, DeadLetter, Event, ReplayStep
@@ -88,21 +89,16 @@ class Replays:
         for event in looked.events:
             again = again_of(event, request, self._clock.now())
             try:
-                _require_allowed(refused.get(event.id))
+                require_rerun(event, refused)
                 batch.events.append(self._machinery.admission.replay_to(again))
             except (ConflictError, InvalidInputError, UnknownServiceError) as error:
                 batch.dead_letters.append(DeadLetter(again, cause_of(error, "it was refused"), self._clock.now()))
         reached = looked.last or request.position
         finished_at = None if looked.last is not None else self._clock.now()
-        counts = len(batch.events), len(batch.dead_letters)
-        step = ReplayStep(request.id, request.position, reached, counts[0], finished_at, counts[1])
+        done, dead = len(batch.events), len(batch.dead_letters)
+        step = ReplayStep(request.id, request.position, reached, done, finished_at, dead)
         batch.extra().replays.append(step)
         return batch
-
-
-def _require_allowed(refusal: str | None) -> None:
-    if refusal is not None:
-        raise ConflictError(refusal)
 
 
 def bounds_of(request: ReplayRequest) -> tuple[UUID, UUID]:

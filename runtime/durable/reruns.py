@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import UUID
 
 from runtime.definition import Rerun, RerunGuard
 from runtime.durable.headers import headers_of
+from runtime.errors import ConflictError
 from runtime.store.port import Store
 from runtime.store.records import Event, StoredState
 
@@ -49,3 +50,10 @@ class Reruns:
                 for state in await self._store.states(service, wanted[first : first + MAX_STATES]):
                     found[service, state.tenant, state.key] = state
         return found
+
+
+def require_rerun(event: Event, refusals: Mapping[UUID, str]) -> None:
+    """Raises ConflictError with the reason where an event is among those refused."""
+    refusal = refusals.get(event.id)
+    if refusal is not None:
+        raise ConflictError(refusal)
