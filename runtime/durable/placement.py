@@ -25,13 +25,10 @@ class Placement:
 
     def new_key(self, service: str, tenant: str) -> tuple[UUID, str]:
         """A new id, and its text, which is to be the key of a new actor of a service."""
-        made = self._new_id()
-        key = str(made)
         owns = self._services[service].owns
-        if self._keeps_new_work():
-            for _ in range(MAX_DRAWS - 1):
-                if owns(tenant, key):
-                    break
-                made = self._new_id()
-                key = str(made)
+        for _ in range(MAX_DRAWS if self._keeps_new_work() else 1):
+            made = self._new_id()
+            key = str(made)
+            if owns(tenant, key):
+                break
         return made, key
