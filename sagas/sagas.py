@@ -23,7 +23,7 @@ from sagas.catalog import Catalog
 from sagas.code import Saga
 from sagas.coordinator import SAGAS, Coordinator, instance_of, label_of
 from sagas.definition import ONE_YEAR_SECONDS, Definition
-from sagas.errors import RefusedError, SagaError
+from sagas.errors import RefusedError
 from sagas.filters import SagaFilter
 from sagas.library import LIBRARY, SYSTEM, Librarian
 from sagas.machine import (
@@ -66,7 +66,6 @@ class Sagas:
         self._app = app
         self._services = app.services
         self._catalog = Catalog(app.services)
-        self._running: Running | None = None
         coordinator = type("Coordinator", (Coordinator,), {"catalog": self._catalog})
         shared: dict[str, Any] = {"keyed": True, "chunk_size": 10, "deepens": False, "max_state_bytes": max_bytes}
         app.service(
@@ -92,14 +91,13 @@ class Sagas:
     @property
     def transfer(self) -> Transfer:
         """The way of sagas into other apps and from them. Raises SagaError unless the app runs."""
-        return Transfer(self._catalog, self._services, self._require_running())
+        return Transfer(self._catalog, self._services, self._catalog.running)
 
     @property
     def routes(self) -> Sequence[Route]:
         return SagaRoutes(self).all()
 
     async def started(self, running: Running) -> None:
-        self._running = running
         await self._catalog.started(running)
 
     def register(self, definition: Definition | type[Saga], input: Any = Any) -> None:  # noqa: A002 # its own word
@@ -136,7 +134,7 @@ class Sagas:
             InvalidInputError: the input does not fit, or tenant, id or `by` is no name.
             ConflictError: another saga of the tenant has that id, or this one with another version or input.
         """
-        running = self._require_running()
+        running = self._catalog.running
         if id is not None and not 0 < len(id) <= MAX_ID_CHARACTERS:
             raise InvalidInputError("id", f"has {len(id)} characters; from 1 to {MAX_ID_CHARACTERS} are allowed")
         given = _json_of("input", input)
@@ -200,7 +198,7 @@ class Sagas:
             NotFoundError: there is no such saga.
             InvalidInputError, ConflictError: as `ScheduleOperations.put`; or the input does not fit.
         """
-        running = self._require_running()
+        running = self._catalog.running
         await self._catalog.current(body.saga)
         self._required_input(body.saga, body.input)
         return await running.operations.schedules.put(body.schedule(tenant, name), by=body.by, reason=body.reason)
@@ -228,7 +226,7 @@ class Sagas:
         names = [which.saga] if which.saga else self._catalog.names()
         statuses = [which.status] if which.status else STATUSES
         labels = tuple(label_of(name, status) for name in names for status in statuses)
-        found = await self._require_running().store.list_states(
+        found = await self._catalog.running.store.list_states(
             StateFilter(service=SAGAS, labels=labels, tenant=which.tenant, limit=which.limit, before=which.before)
         )
         return [instance for state in found if (instance := instance_of(state)) is not None]
@@ -238,7 +236,7 @@ class Sagas:
 
         Raises as `show`, after `timeout_seconds`.
         """
-        clock, pause = self._require_running().clock, FIRST_PAUSE_SECONDS
+        clock, pause = self._catalog.running.clock, FIRST_PAUSE_SECONDS
         deadline = clock.monotonic() + timeout_seconds
         while True:
             left = deadline - clock.monotonic()
@@ -262,7 +260,7 @@ class Sagas:
             ConflictError: its state does not allow it now; the message says why. A saga that changes before its turn
                 comes has the refusal in its history instead.
         """
-        running = self._require_running()
+        running = self._catalog.running
         found = await self.show(instance, tenant=tenant)
         plan = await self._catalog.plan(found.saga, found.version)
         trial = msgspec.convert(msgspec.to_builtins(found), Instance)
@@ -310,7 +308,7 @@ class Sagas:
 
     async def revert(self, saga: str, version: int, *, by: str) -> None:
         """Have new instances start with another version; return when they do. Raises NotFoundError."""
-        running = self._require_running()
+        running = self._catalog.running
         number = (await self._catalog.version(saga, version)).number
         detail = f"version {number}"
         await self._note(
@@ -329,7 +327,7 @@ class Sagas:
     async def _is_repetition(self, message: Begin, tenant: str, instance: str) -> bool:
         """Whether a saga was started so before. Raises ConflictError for one that was started another way."""
         try:
-            found = await self._require_running().store.states(SAGAS, [(tenant, instance)])
+            found = await self._catalog.running.store.states(SAGAS, [(tenant, instance)])
         except StoreUnavailableError:
             return False  # the start waits for the database, and the coordinator looks then
         begun = instance_of(found[0]) if found else None
@@ -342,10 +340,10 @@ class Sagas:
 
     async def _note(self, noted: Sequence[AuditEntry]) -> None:
         if noted:
-            await self._require_running().store.audit.note(noted)
+            await self._catalog.running.store.audit.note(noted)
 
     async def _find(self, instance: str, tenant: str | None) -> Instance:
-        found = await self._require_running().store.states_of_key(SAGAS, instance)
+        found = await self._catalog.running.store.states_of_key(SAGAS, instance)
         decoded = [instance_of(state) for state in found if tenant in {None, state.tenant}]
         begun = [each for each in decoded if each is not None]
         if not begun:
@@ -353,11 +351,6 @@ class Sagas:
         if len(begun) > 1:
             raise ConflictError(f"{len(begun)} tenants have a saga {instance!r}; name the tenant")
         return begun[0]
-
-    def _require_running(self) -> Running:
-        if self._running is None:
-            raise SagaError("the app is not running; use `async with app.running():`")
-        return self._running
 
 
 def _json_of(field: str, value: Any) -> Any:
